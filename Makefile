@@ -1,0 +1,100 @@
+# `make demo` and `make test` need Python 3.11 or newer, git and make; everything else is installed below .venv.
+
+# Coverage with branches, in per cent: what decides about a backup, and everything else.
+COVERAGE_CORE := 100
+COVERAGE_REST := 95
+
+PROFILE ?= 3.2.4
+PYTHON ?= python3.11 python3.12 python3.13 python3
+
+# A connection is JSON with a password in it. It travels only through the environment: `value` keeps make from
+# expanding a `$` in it, and an empty MAKEOVERRIDES keeps copies of it out of MAKEFLAGS.
+define pass_on
+ifneq ($$(origin $(1)),undefined)
+override $(1) := $$(value $(1))
+export $(1)
+endif
+endef
+$(foreach name,PROFILE CONN APPLY,$(eval $(call pass_on,$(name))))
+MAKEOVERRIDES :=
+
+# The targets use an Airflow of their own and never read the caller's: neither its home nor its AIRFLOW__* settings
+# and AIRFLOW_CONN_* connections.
+unexport $(filter AIRFLOW_%,$(.VARIABLES)) PYTHONPATH PYTHONHOME VIRTUAL_ENV
+override AIRFLOW_HOME := $(CURDIR)/.airflow
+export AIRFLOW_HOME
+
+# Airflow starts its parts by name, so they must be on the PATH.
+RUN := PATH="$(CURDIR)/.venv/bin:$$PATH"
+UV_INSTALL := .venv/bin/uv pip install --quiet --python .venv/bin/python -c constraints.txt --override overrides.txt
+INPUTS := pyproject.toml constraints.txt overrides.txt airflow_ob_provider/__init__.py
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: demo test lint setup constraints clean help
+
+demo: .venv/.installed ## Show the provider at work: PROFILE=<OceanBase version>, CONN=<connection JSON>, APPLY=1
+	@$(RUN) python demo/run.py
+
+test: lint ## Run lint and all tests, and check the coverage
+	@$(RUN) coverage erase
+	@$(RUN) pytest --cov --cov-report=
+	@$(RUN) coverage report --include='airflow_ob_provider/oceanbase/*' --fail-under=$(COVERAGE_CORE)
+	@$(RUN) coverage report --omit='airflow_ob_provider/oceanbase/*' --fail-under=$(COVERAGE_REST)
+
+lint: .venv/.installed-dev ## Check style, types and module boundaries
+	@$(RUN) ruff check
+	@$(RUN) ruff format --check
+	@$(RUN) mypy
+	@$(RUN) lint-imports
+
+setup: .venv/.installed ## Create .venv with the provider and its sandbox (PYTHON=<path> chooses the Python)
+
+constraints: .venv/bin/uv ## Resolve all dependencies anew and write constraints.txt
+	@{ \
+	  echo '# What a full development install resolves to; every install below .venv is held to these versions.'; \
+	  echo '# Refresh it with: make constraints'; \
+	  .venv/bin/uv pip compile --quiet --no-header --no-annotate --no-emit-index-url --python-version 3.11 \
+	    --extra sandbox --extra mysql-connector --group dev --override overrides.txt pyproject.toml; \
+	} > constraints.txt.new || { rm -f constraints.txt.new; exit 1; }
+	@mv constraints.txt.new constraints.txt
+
+clean: ## Remove everything that these targets have created
+	@rm -rf .venv .airflow build dist .coverage .coverage.* htmlcov constraints.txt.new
+	@rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.* ## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+
+# Two stamps, because `make demo` need not wait for the development tools.
+.venv/.installed: .venv/bin/uv $(INPUTS)
+	@echo 'Installing the provider and its sandbox into .venv (once; a minute or two) ...' >&2
+	@$(UV_INSTALL) --reinstall-package airflow-ob-provider -e '.[sandbox]'
+	@touch $@
+
+.venv/.installed-dev: .venv/.installed $(INPUTS)
+	@echo 'Installing the development tools into .venv (once) ...' >&2
+	@$(UV_INSTALL) --group dev -e '.[sandbox,mysql-connector]'
+	@touch $@
+
+.venv/bin/uv:
+	@python=; \
+	for candidate in $(PYTHON); do \
+	  if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    python=$$candidate; break; \
+	  fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo 'Python 3.11 or newer is needed and was not found (tried: $(PYTHON)).' >&2; \
+	  echo 'Install one, or say where it is: make setup PYTHON=<path to python>' >&2; \
+	  exit 1; \
+	fi; \
+	if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
+	  echo "$$python cannot create virtual environments: its modules venv and ensurepip are missing." >&2; \
+	  echo 'Debian and Ubuntu have them in a package of their own: apt install python3-venv' >&2; \
+	  exit 1; \
+	fi; \
+	echo "Creating .venv with $$python ..." >&2; \
+	"$$python" -m venv .venv && \
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv

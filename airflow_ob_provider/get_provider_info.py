@@ -1,0 +1,156 @@
+"""What Airflow learns about this provider without importing it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_SECONDS: dict[str, Any] = {"type": ["integer", "null"], "minimum": 1}
+_TEXT: dict[str, Any] = {"type": ["string", "null"]}
+
+
+def get_provider_info() -> dict[str, Any]:
+    """
+    Return the description of this provider, the entry point of group ``apache_airflow_provider``.
+
+    Airflow reads it in every process, so it is a plain dictionary and imports nothing of the provider.
+    """
+    return {
+        "package-name": "airflow-ob-provider",
+        "name": "OceanBase",
+        "description": "Log archiving and backup of `OceanBase <https://en.oceanbase.com/>`__.",
+        # The strict schema for providers asks for the next five; at run time Airflow does not use them.
+        "state": "ready",
+        "lifecycle": "incubation",
+        "build-system": "hatchling",
+        "source-date-epoch": 1795392000,
+        "versions": ["0.1.0"],
+        "integrations": [
+            {
+                "integration-name": "OceanBase",
+                "external-doc-url": "https://en.oceanbase.com/docs/oceanbase-database",
+                "tags": ["software"],
+            }
+        ],
+        "hooks": [
+            {
+                "integration-name": "OceanBase",
+                "python-modules": ["airflow_ob_provider.hooks.oceanbase"],
+            }
+        ],
+        "operators": [
+            {
+                "integration-name": "OceanBase",
+                "python-modules": [
+                    "airflow_ob_provider.operators.archivelog",
+                    "airflow_ob_provider.operators.freeze",
+                    "airflow_ob_provider.operators.backup",
+                ],
+            }
+        ],
+        "sensors": [
+            {
+                "integration-name": "OceanBase",
+                "python-modules": ["airflow_ob_provider.sensors.archivelog"],
+            }
+        ],
+        "triggers": [
+            {
+                "integration-name": "OceanBase",
+                "python-modules": ["airflow_ob_provider.triggers.oceanbase"],
+            }
+        ],
+        "asset-uris": [
+            {"schemes": ["oceanbase"], "handler": "airflow_ob_provider.assets.oceanbase.sanitize_uri"}
+        ],
+        "extra-links": ["airflow_ob_provider.links.oceanbase.RunbookLink"],
+        "connection-types": [
+            {
+                "connection-type": "oceanbase",
+                "hook-class-name": "airflow_ob_provider.hooks.oceanbase.OceanBaseHook",
+                "hook-name": "OceanBase",
+                "ui-field-behaviour": {
+                    "hidden-fields": [],
+                    "relabeling": {"schema": "Default database"},
+                    "placeholders": {
+                        "host": "address of an observer or of OBProxy",
+                        "port": "2881 for an observer, 2883 for OBProxy",
+                        "login": "root, or root@sys#cluster",
+                        "schema": "oceanbase",
+                    },
+                },
+                "conn-fields": _CONN_FIELDS,
+            }
+        ],
+    }
+
+
+# The hook reads exactly these keys of the connection's extra.
+_CONN_FIELDS: dict[str, dict[str, Any]] = {
+    "tenant": {
+        "label": "Tenant",
+        "description": "Added to a login without one: root becomes root@<tenant>. Log archiving needs sys.",
+        "schema": _TEXT,
+    },
+    "cluster": {
+        "label": "Cluster",
+        "description": "Added to a login without one: root@sys becomes root@sys#<cluster>. OBProxy needs it.",
+        "schema": _TEXT,
+    },
+    "driver": {
+        "label": "Driver",
+        "description": "Python driver. pymysql is always installed, the others are extras of this provider.",
+        "schema": {
+            **_TEXT,
+            "enum": ["pymysql", "mysqlclient", "mysql-connector-python"],
+            "default": "pymysql",
+        },
+    },
+    "connect_timeout": {
+        "label": "Connect timeout (seconds)",
+        "description": "How long to wait for the server to accept a connection.",
+        "schema": {**_SECONDS, "default": 5},
+    },
+    "read_timeout": {
+        "label": "Read timeout (seconds)",
+        "description": "How long to wait for an answer. Keep it longer than the query timeout.",
+        "schema": {**_SECONDS, "default": 15},
+    },
+    "write_timeout": {
+        "label": "Write timeout (seconds)",
+        "description": "How long to wait for a statement to be sent.",
+        "schema": {**_SECONDS, "default": 15},
+    },
+    "query_timeout": {
+        "label": "Query timeout (seconds)",
+        "description": "When the server gives up on a statement (ob_query_timeout of the session).",
+        "schema": {**_SECONDS, "default": 10},
+    },
+    "ssl_mode": {
+        "label": "TLS",
+        "description": (
+            "DISABLED: no encryption. REQUIRED: encrypted, the server is not checked. VERIFY_CA: its certificate "
+            "must be signed by the CA. VERIFY_IDENTITY: it must also carry the host's name. PREFERRED is not "
+            "offered, because it may be unencrypted without a word."
+        ),
+        "schema": {
+            **_TEXT,
+            "enum": ["DISABLED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY"],
+            "default": "DISABLED",
+        },
+    },
+    "ssl_ca": {
+        "label": "TLS CA file",
+        "description": "CA certificates for VERIFY_CA and VERIFY_IDENTITY: a file on the worker and the triggerer.",
+        "schema": _TEXT,
+    },
+    "ssl_cert": {
+        "label": "TLS client certificate file",
+        "description": "Only if the server asks clients for a certificate.",
+        "schema": _TEXT,
+    },
+    "ssl_key": {
+        "label": "TLS client key file",
+        "description": "Private key of the client certificate. A path, not the key itself.",
+        "schema": _TEXT,
+    },
+}

@@ -1,0 +1,92 @@
+"""The provider description is what Airflow expects, and names only what exists."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.resources
+import json
+import pkgutil
+from typing import Any
+
+import jsonschema
+import pytest
+
+import airflow_ob_provider
+from airflow_ob_provider.get_provider_info import get_provider_info
+
+INFO = get_provider_info()
+(CONNECTION,) = INFO["connection-types"]
+
+
+@pytest.mark.parametrize(
+    "schema_file",
+    [
+        pytest.param("provider_info.schema.json", id="what Airflow checks at run time"),
+        pytest.param("provider.yaml.schema.json", id="the strict one for providers"),
+    ],
+)
+def test_matches_the_schema(schema_file: str) -> None:
+    schema = json.loads(importlib.resources.files("airflow").joinpath(schema_file).read_text())
+    jsonschema.validate(INFO, schema)
+
+
+def test_first_version_is_the_package_version() -> None:
+    assert INFO["versions"][0] == airflow_ob_provider.__version__
+
+
+def named_modules() -> dict[str, list[str]]:
+    """Modules by kind, as the description lists them."""
+    return {
+        kind: [module for entry in INFO[kind] for module in entry["python-modules"]]
+        for kind in ("hooks", "operators", "sensors", "triggers")
+    }
+
+
+@pytest.mark.parametrize("kind", ["hooks", "operators", "sensors", "triggers"])
+def test_lists_every_public_module(kind: str) -> None:
+    package = importlib.import_module(f"airflow_ob_provider.{kind}")
+    public = [
+        f"{package.__name__}.{module.name}"
+        for module in pkgutil.iter_modules(package.__path__)
+        if not module.name.startswith("_")
+    ]
+    assert sorted(named_modules()[kind]) == sorted(public)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        CONNECTION["hook-class-name"],
+        *INFO["extra-links"],
+        *(entry["handler"] for entry in INFO["asset-uris"]),
+    ],
+)
+def test_every_named_object_exists(path: str) -> None:
+    module, _, name = path.rpartition(".")
+    assert callable(getattr(importlib.import_module(module), name))
+
+
+def test_connection_type_is_that_of_the_hook() -> None:
+    module, _, name = CONNECTION["hook-class-name"].rpartition(".")
+    hook = getattr(importlib.import_module(module), name)
+    assert hook.conn_type == CONNECTION["connection-type"]
+    assert hook.hook_name == CONNECTION["hook-name"]
+
+
+@pytest.mark.parametrize(("name", "field"), CONNECTION["conn-fields"].items())
+def test_every_field_explains_itself_and_may_stay_empty(name: str, field: dict[str, Any]) -> None:
+    assert field["label"]
+    assert field["description"]
+    assert "null" in field["schema"]["type"]
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [(name, field) for name, field in CONNECTION["conn-fields"].items() if "default" in field["schema"]],
+)
+def test_every_default_is_a_valid_value(name: str, field: dict[str, Any]) -> None:
+    jsonschema.validate(field["schema"]["default"], field["schema"])
+
+
+def test_tls_cannot_fall_back_to_plain_text_without_a_word() -> None:
+    assert "PREFERRED" not in CONNECTION["conn-fields"]["ssl_mode"]["schema"]["enum"]

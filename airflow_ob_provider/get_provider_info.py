@@ -128,9 +128,10 @@ _CONN_FIELDS: dict[str, dict[str, Any]] = {
     "ssl_mode": {
         "label": "TLS",
         "description": (
-            "DISABLED: no encryption. REQUIRED: encrypted, the server is not checked. VERIFY_CA: its certificate "
-            "must be signed by the CA. VERIFY_IDENTITY: it must also carry the host's name. PREFERRED is not "
-            "offered, because it may be unencrypted without a word."
+            "DISABLED: no encryption. REQUIRED: encrypted, the server is not checked. "
+            "VERIFY_CA: its certificate must be signed by the CA. "
+            "VERIFY_IDENTITY: it must also carry the host's name. "
+            "PREFERRED is not offered, because it may be unencrypted without a word."
         ),
         "schema": {
             **_TEXT,
@@ -140,7 +141,7 @@ _CONN_FIELDS: dict[str, dict[str, Any]] = {
     },
     "ssl_ca": {
         "label": "TLS CA file",
-        "description": "CA certificates for VERIFY_CA and VERIFY_IDENTITY: a file on the worker and the triggerer.",
+        "description": "CA certificates for the two VERIFY modes: a file on the worker and the triggerer.",
         "schema": _TEXT,
     },
     "ssl_cert": {

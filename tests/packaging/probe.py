@@ -1,0 +1,42 @@
+"""Run in the clean environment: print as JSON what the installed Airflow knows of the installed provider."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import sys
+
+from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
+from airflow.dag_processing.bundles.manager import DagBundlesManager
+from airflow.dag_processing.dagbag import BundleDagBag
+from airflow.providers_manager import ProvidersManager
+
+
+def main() -> None:
+    """Print the findings on the last line of standard output."""
+    manager = ProvidersManager()
+    (form,) = (form for form in HookMetaService.hook_meta_data() if form.connection_type == "oceanbase")
+    bundle = DagBundlesManager().get_bundle("airflow-ob-provider-example-dags")
+    dag_bag = BundleDagBag(bundle.path, bundle_path=bundle.path, bundle_name=bundle.name)
+
+    hook_info = manager.hooks["oceanbase"]
+    hook = importlib.import_module("airflow_ob_provider.hooks.oceanbase").OceanBaseHook
+    findings = {
+        "form": form.model_dump(mode="json"),
+        "hook": hook_info and hook_info.hook_class_name,
+        "hook_conn_type": hook.conn_type,
+        "mysqlclient": importlib.util.find_spec("MySQLdb") is not None,
+        "sandbox_dependencies": importlib.util.find_spec("mysql_mimic") is not None,
+        "extra_links": list(manager.extra_links_class_names),
+        "asset_schemes": list(manager.asset_uri_handlers),
+        "package": importlib.import_module("airflow_ob_provider").__file__,
+        "bundle": str(bundle.path),
+        "dags": sorted(dag_bag.dags),
+        "import_errors": dag_bag.import_errors,
+    }
+    sys.stdout.write("\n" + json.dumps(findings) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -46,9 +46,10 @@ lint: .venv/.installed-dev ## Check style, types and module boundaries
 	@$(RUN) ruff check
 	@$(RUN) ruff format --check
 	@$(RUN) mypy
-	@$(RUN) lint-imports
+	@$(RUN) lint-imports --no-logo
 
 setup: .venv/.installed ## Create .venv with the provider and its sandbox (PYTHON=<path> chooses the Python)
+	@echo 'Ready: .venv/bin/python'
 
 constraints: .venv/bin/uv ## Resolve all dependencies anew and write constraints.txt
 	@{ \

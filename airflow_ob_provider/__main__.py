@@ -14,6 +14,12 @@ from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
 
+# Measured on Airflow 3.3.2: the DAG id then belongs to whichever of the two files was parsed last.
+_EXAMPLES_NOTE = (
+    "Set [core] load_examples to False. While it is True, which is Airflow's default, Airflow also loads these "
+    "DAGs from the package as examples, under the same DAG ids: your copies and the examples replace each other."
+)
+
 
 class _NotCopiedError(Exception):
     """Nothing was copied, and this is why."""
@@ -78,6 +84,8 @@ def copy_dags(destination: Path, *, force: bool) -> None:
             unfinished.write_bytes(content)
             os.replace(unfinished, target)
         print(f"{action:<9} {target}")
+    if any(action != "unchanged" for action, _, _ in plan):
+        print(_EXAMPLES_NOTE, file=sys.stderr)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -45,7 +45,9 @@ def test_creates_the_folder_and_prints_one_line_a_file(
 ) -> None:
     assert command.main(["copy-dags", str(dags)]) == 0
     assert files(dags) == TEMPLATES
-    assert capsys.readouterr().out.splitlines() == [f"created   {dags / name}" for name in TEMPLATES]
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [f"created   {dags / name}" for name in TEMPLATES]
+    assert "load_examples" in err
 
 
 def test_leaves_identical_files_alone(dags: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -54,7 +56,9 @@ def test_leaves_identical_files_alone(dags: Path, capsys: pytest.CaptureFixture[
     capsys.readouterr()
     assert command.main(["copy-dags", str(dags)]) == 0
     assert {path: path.stat().st_mtime_ns for path in dags.rglob("*")} == before
-    assert capsys.readouterr().out.splitlines() == [f"unchanged {dags / name}" for name in TEMPLATES]
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [f"unchanged {dags / name}" for name in TEMPLATES]
+    assert err == ""
 
 
 def test_refuses_to_overwrite_and_then_copies_nothing(dags: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 # Measured on Airflow 3.3.2: the DAG id then belongs to whichever of the two files was parsed last.
 _EXAMPLES_NOTE = (
-    "Set [core] load_examples to False. While it is True, Airflow's default, Airflow also loads these DAGs from "
+    "Set [core] load_examples to False. While it is True, the default, Airflow also loads these DAGs from "
     "the package as examples, under the same DAG ids: your copies and the examples replace each other."
 )
 

@@ -1,0 +1,54 @@
+"""Errors of this package: one tree, split by whether trying again can help.
+
+A sensor's ``soft_fail``, ``never_fail`` and ``silent_fail`` act alike in all modes only on ``AirflowFailException``,
+so everything that cannot heal derives from it; what may heal derives from ``AirflowException`` and is retried.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from airflow_ob_provider.oceanbase.errors import ServerError
+
+
+class OceanBaseError(AirflowException):
+    """Base of all errors of this package."""
+
+
+class OceanBaseServerError(OceanBaseError, ServerError):
+    """The server refused a statement, or the connection was lost. Its text carries no secret."""
+
+
+class OceanBaseTransientError(OceanBaseServerError):
+    """Trying again may help, after the state has been read anew. Airflow retries the task."""
+
+
+class OceanBasePermanentError(OceanBaseServerError, AirflowFailException):
+    """Trying again will not help before somebody changes something. Airflow does not retry the task."""
+
+
+class ArchiveStateError(OceanBaseError, AirflowFailException):
+    """Log backup is in a state that does not become the wanted one."""
+
+
+class PrerequisitesNotMetError(OceanBaseError, AirflowFailException):
+    """At least one prerequisite of log backup is not met."""
+
+
+class NotVerifiedError(OceanBaseError):
+    """A change was accepted but could not be read back; nothing is known to be wrong. Airflow retries the task."""
+
+
+class WaitReadError(OceanBaseError):
+    """A wait could not read the state often enough to go on. The archive itself may be fine; Airflow retries."""
+
+
+class WaitTimeoutError(OceanBaseError, AirflowFailException):
+    """An operator's wait ended without an answer; what was last seen is in the text."""
+
+
+def server_error(errno: int, message: str, *, statement: str = "", where: str = "") -> OceanBaseServerError:
+    """The error of ``errno``'s kind."""
+    probe = ServerError(errno, message)
+    kind = OceanBaseTransientError if probe.is_transient else OceanBasePermanentError
+    return kind(errno, message, statement=statement, where=where)

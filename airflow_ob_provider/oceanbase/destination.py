@@ -1,0 +1,221 @@
+"""Backup destinations: where they point, what is secret in them, and what is legal to set."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from urllib.parse import quote as percent
+
+from airflow_ob_provider.oceanbase.redact import MASK, redact
+
+_SCHEMES = ("file", "oss", "cos")
+_SECRET_PARAMETERS = ("access_id", "access_key")
+_DURATION = re.compile(r"(?P<count>\d+)(?P<unit>us|ms|s|m|h|d)?")
+_UNIT_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DAY = 86400.0
+MAX_LENGTH = 2047
+"""A destination with its parameters must fit the server's buffer (OB_MAX_BACKUP_DEST_LENGTH is 2048)."""
+
+
+@dataclass(frozen=True)
+class Destination:
+    """One backup destination, its secrets kept apart."""
+
+    scheme: str
+    path: str
+    """What follows ``://`` and stands before ``?``, without slashes at the end."""
+    parameters: tuple[tuple[str, str], ...] = ()
+    """Everything after ``?`` that is not secret, such as ``host``."""
+    secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+    @classmethod
+    def parse(cls, uri: str) -> Destination:
+        """Read a destination as the server shows it or a user writes it.
+
+        :raises ValueError: no scheme or no path. Secrets are not in the text of the error.
+        """
+        scheme, separator, rest = uri.partition("://")
+        path, _, query = rest.partition("?")
+        if not separator or not scheme or not path:
+            raise ValueError(
+                f"destination {redact(uri)!r} is not <scheme>://<path>; write for instance file:///data/nfs/backup"
+            )
+        pairs = [tuple(pair.partition("=")[::2]) for pair in query.split("&") if pair]
+        return cls(
+            scheme,
+            path.rstrip("/") or "/",
+            tuple((name, value) for name, value in pairs if name not in _SECRET_PARAMETERS),
+            tuple((name, value) for name, value in pairs if name in _SECRET_PARAMETERS),
+        )
+
+    def with_secrets(self, access_id: str, access_key: str, host: str | None = None) -> Destination:
+        """The same place with the keys of an object store, and its endpoint if the URI names none."""
+        parameters = dict(self.parameters)
+        if host:
+            parameters.setdefault("host", host)
+        secrets = tuple(zip(_SECRET_PARAMETERS, (_blanks(access_id), _blanks(access_key)), strict=True))
+        return Destination(self.scheme, self.path, tuple(parameters.items()), secrets)
+
+    @property
+    def uri(self) -> str:
+        """The text to send, secrets in it."""
+        return self._uri(self.secrets)
+
+    @property
+    def redacted(self) -> str:
+        """The text to show."""
+        return self._uri(tuple((name, MASK) for name, _ in self.secrets))
+
+    def _uri(self, secrets: tuple[tuple[str, str], ...]) -> str:
+        query = "&".join(f"{name}={value}" for name, value in (*self.parameters, *secrets))
+        return f"{self.scheme}://{self.path}" + (f"?{query}" if query else "")
+
+    def __str__(self) -> str:
+        return self.redacted
+
+    def same_place(self, other: Destination) -> bool:
+        """Whether both name the same directory: scheme, path and host; keys and other parameters don't count."""
+        return (self.scheme, self.path, dict(self.parameters).get("host")) == (
+            other.scheme,
+            other.path,
+            dict(other.parameters).get("host"),
+        )
+
+    @property
+    def secret_values(self) -> tuple[str, ...]:
+        """Every secret value in it, for the masker."""
+        return tuple(value for _, value in self.secrets if value)
+
+    def problem(self) -> str | None:
+        """What a 3.x server would refuse in it, or None.
+
+        Prefixes file://, oss://, cos:// only (9026 otherwise); file:// takes no parameters (1235), oss and cos need
+        host, access_id and access_key (4016 without parameters), cos also appid; length below 2048. OceanBase
+        3.1.5 source, ob_alter_system_resolver.cpp, and the manual of ALTER SYSTEM BACKUP.
+        """
+        if self.scheme not in _SCHEMES:
+            hint = "; S3 is not supported by OceanBase 3.x" if self.scheme == "s3" else ""
+            return f"scheme {self.scheme!r} is not one of {', '.join(_SCHEMES)} (lower case){hint}"
+        if len(self.uri) > MAX_LENGTH:
+            return f"the destination has {len(self.uri)} characters, more than {MAX_LENGTH}"
+        if re.search(r"[\s'\"`\\\x00-\x1f]", self.uri):
+            return "it holds a blank, a quote, a backslash or a control character"
+        given = {name for name, value in (*self.parameters, *self.secrets) if value}
+        if self.scheme == "file":
+            if not self.path.startswith("/"):
+                return f"file:// needs an absolute path (file:///data/…), not {self.path!r}"
+            return "file:// takes no parameters after '?'" if self.parameters or self.secrets else None
+        needed = ["host", *_SECRET_PARAMETERS, *(["appid"] if self.scheme == "cos" else [])]
+        missing = [name for name in needed if name not in given]
+        if missing:
+            return f"{self.scheme}:// needs {', '.join(missing)} (keys come from the connection dest_conn_id)"
+        return None
+
+
+@dataclass(frozen=True)
+class _OptionKey:
+    kind: str
+    least: float = 0.0
+    most: float = float("inf")
+    zero: bool = False
+    legal: str = ""
+
+
+_OPTION_KEYS = {
+    "log_archive_checkpoint_interval": _OptionKey("duration", 5, 3600, legal="5s to 1h"),
+    "recovery_window": _OptionKey("duration", legal="0 (keep for ever) or a length of time such as 7d"),
+    "log_archive_piece_switch_interval": _OptionKey(
+        "duration", _DAY, 7 * _DAY, zero=True, legal="0 (no splitting) or 1d to 7d"
+    ),
+    "auto_delete_obsolete_backup": _OptionKey("bool", legal="true or false"),
+    "auto_update_reserved_backup_timestamp": _OptionKey("bool", legal="true or false"),
+    "backup_copies": _OptionKey("count", 0, 0, legal="0"),
+}
+
+
+@dataclass(frozen=True)
+class DestinationOption:
+    """Value of ``backup_dest_option``: ``key=value`` joined by ``&``; it replaces the old one completely."""
+
+    values: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def parse(cls, text: str) -> DestinationOption:
+        """Read an option string without judging it."""
+        return cls(tuple(tuple(pair.partition("=")[::2]) for pair in text.split("&") if pair))  # type: ignore[misc]
+
+    @classmethod
+    def check(cls, text: object) -> DestinationOption:
+        """Check an option string a user gave, key by key.
+
+        Keys are case-sensitive and no blank is legal anywhere (1210); ranges answer 1235. OceanBase 3.1.5 source,
+        ob_backup_struct.cpp ObBackupDestOpt.
+
+        :raises ValueError: names the key, its value and its range.
+        """
+        if not isinstance(text, str) or not text:
+            raise ValueError(f"destination_option must be text such as 'recovery_window=7d', not {text!r}")
+        if re.search(r"\s", text):
+            raise ValueError(f"destination_option {text!r} holds a blank; none is legal in backup_dest_option")
+        option = cls.parse(text)
+        seen: dict[str, str] = {}
+        for key, value in option.values:
+            rule = _OPTION_KEYS.get(key)
+            if rule is None:
+                raise ValueError(
+                    f"destination_option: unknown key {key!r}; legal keys are {', '.join(_OPTION_KEYS)} (lower case)"
+                )
+            if key in seen:
+                raise ValueError(f"destination_option: key {key!r} is given twice")
+            seen[key] = value
+            if not _legal(rule, value):
+                raise ValueError(f"destination_option: {key}={value!r} is not legal; it takes {rule.legal}")
+        if seen.get("auto_delete_obsolete_backup") == seen.get("auto_update_reserved_backup_timestamp") == "true":
+            raise ValueError(
+                "destination_option: auto_delete_obsolete_backup and auto_update_reserved_backup_timestamp "
+                "exclude each other; set one of them"
+            )
+        return option
+
+    @property
+    def text(self) -> str:
+        """The text to send."""
+        return "&".join(f"{key}={value}" for key, value in self.values)
+
+    @property
+    def splits(self) -> bool:
+        """Whether pieces are switched; switching that on or off needs a stopped round (1235)."""
+        interval = dict(self.values).get("log_archive_piece_switch_interval")
+        return bool(interval) and _seconds(interval or "") not in (None, 0.0)
+
+    def same_as(self, other: DestinationOption) -> bool:
+        """Whether both mean the same, whatever the order of keys and the unit of times."""
+        return {k: _normal(v) for k, v in self.values} == {k: _normal(v) for k, v in other.values}
+
+
+def _legal(rule: _OptionKey, value: str) -> bool:
+    if rule.kind == "bool":
+        return value in {"true", "false"}
+    if rule.kind == "count":
+        return value == "0"
+    seconds = _seconds(value)
+    if seconds is None:
+        return False
+    return (rule.zero and seconds == 0) or rule.least <= seconds <= rule.most
+
+
+def _seconds(value: str) -> float | None:
+    """Seconds of a time with its unit; a bare number other than 0 is left alone, its unit differs by version."""
+    match = _DURATION.fullmatch(value)
+    if match is None or (match["unit"] is None and int(match["count"])):
+        return None
+    return int(match["count"]) * _UNIT_SECONDS[match["unit"] or "s"]
+
+
+def _normal(value: str) -> str | float:
+    seconds = _seconds(value)
+    return value.lower() if seconds is None else seconds
+
+
+def _blanks(value: str) -> str:
+    return percent(value, safe="/+=%!#$*(),:;@[]~-._") if " " in value else value

@@ -1,0 +1,25 @@
+"""The only home of SQL text: one dialect for each generation of OceanBase."""
+
+from __future__ import annotations
+
+from airflow_ob_provider.oceanbase.dialects.base import Dialect, Query, Row, detect_version
+from airflow_ob_provider.oceanbase.dialects.v3 import V3Dialect
+from airflow_ob_provider.oceanbase.version import OceanBaseVersion
+
+__all__ = ["Dialect", "Query", "Row", "UnsupportedVersionError", "detect_version", "dialect_for"]
+
+
+class UnsupportedVersionError(ValueError):
+    """No dialect speaks this server's version."""
+
+
+def dialect_for(version: OceanBaseVersion, query: Query) -> Dialect:
+    """The dialect of ``version``, reading through ``query``.
+
+    :raises UnsupportedVersionError: this release has none.
+    """
+    if version.major < 4:
+        return V3Dialect(version, query)
+    raise UnsupportedVersionError(
+        f"OceanBase {version} is not supported by this release, which speaks 2.2.77 to 3.2.x; nothing was changed"
+    )

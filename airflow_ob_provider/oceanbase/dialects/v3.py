@@ -1,0 +1,341 @@
+"""OceanBase 2.2.77 - 3.2.x: log archive belongs to the cluster; tenant sys starts it and shows it.
+
+Facts: OceanBase CE 3.1.5 source (ob_inner_table_schema_def.py, ob_log_archive_scheduler.cpp,
+ob_alter_system_resolver.cpp, sql_parser_mysql_mode.y) and the V3.1.5 manual. Enterprise 3.2.x is of the same
+generation; columns are therefore read by name and every time may be '', NULL, ``MAX`` or finite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timezone
+
+from airflow_ob_provider.oceanbase.destination import Destination, DestinationOption
+from airflow_ob_provider.oceanbase.dialects.base import Query, Row
+from airflow_ob_provider.oceanbase.dialects.v3_prerequisites import V3Prerequisites
+from airflow_ob_provider.oceanbase.errors import ServerError
+from airflow_ob_provider.oceanbase.models import (
+    SYS_TENANT_ID,
+    ArchiveRow,
+    ArchiveSnapshot,
+    ArchiveState,
+    FileStatus,
+    Finding,
+    FreezeProgress,
+    Identity,
+    PieceSnapshot,
+    PieceStatus,
+    Scope,
+    Server,
+    Setting,
+    Tenant,
+    TenantPieces,
+)
+from airflow_ob_provider.oceanbase.options import ArchiveOption
+from airflow_ob_provider.oceanbase.rows import UnreadableError, moment, text, whole, zone_of
+from airflow_ob_provider.oceanbase.statements import SLOW_SECONDS, Statement, like_literal, quote
+from airflow_ob_provider.oceanbase.version import OceanBaseVersion
+
+_NOW = "NOW(6) AS server_time, TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(6), NOW(6)) AS utc_offset"
+_MISSING = {1054, 1146}
+_RECYCLE_BIN = "__recycle_$_"
+
+_ARCHIVE = f"""
+SELECT {_NOW}, t.tenant_id AS tenant_id, t.tenant_name AS tenant_name, a.TENANT_ID AS archived_id,
+       a.STATUS AS status, a.LOG_ARCHIVE_ROUND AS round_id, a.BACKUP_PIECE_ID AS piece_id,
+       a.MIN_FIRST_TIME AS started, a.MAX_NEXT_TIME AS checkpoint
+  FROM oceanbase.gv$tenant t
+  LEFT JOIN oceanbase.CDB_OB_BACKUP_ARCHIVELOG a ON a.TENANT_ID = t.tenant_id
+ ORDER BY t.tenant_id"""
+
+# 3.1.0 has no view of the current state. Its summary holds ended rounds (as STOP) and the running one; the newest
+# round of each tenant is the current state, and no row at all is a cluster that never archived.
+_ARCHIVE_3_1_0 = f"""
+SELECT {_NOW}, t.tenant_id AS tenant_id, t.tenant_name AS tenant_name, a.TENANT_ID AS archived_id,
+       a.STATUS AS status, a.LOG_ARCHIVE_ROUND AS round_id, 0 AS piece_id,
+       a.MIN_FIRST_TIME AS started, a.MAX_NEXT_TIME AS checkpoint
+  FROM oceanbase.gv$tenant t
+  LEFT JOIN (SELECT TENANT_ID, MAX(LOG_ARCHIVE_ROUND) AS newest
+               FROM oceanbase.CDB_OB_BACKUP_ARCHIVELOG_SUMMARY GROUP BY TENANT_ID) n ON n.TENANT_ID = t.tenant_id
+  LEFT JOIN oceanbase.CDB_OB_BACKUP_ARCHIVELOG_SUMMARY a
+         ON a.TENANT_ID = n.TENANT_ID AND a.LOG_ARCHIVE_ROUND = n.newest
+ ORDER BY t.tenant_id"""
+
+_ROUND = "SELECT LOG_ARCHIVE_ROUND AS round_id FROM oceanbase.CDB_OB_BACKUP_ARCHIVELOG WHERE TENANT_ID = 1"
+
+_PIECES = """
+SELECT {now}, t.tenant_id AS tenant_id, t.tenant_name AS tenant_name, n.pieces AS pieces, n.first_id AS first_id,
+       n.newest_id AS newest_id, n.broken AS broken, n.cleaned AS cleaned, n.available AS available,
+       p.STATUS AS status, p.FILE_STATUS AS file_status, p.START_TS AS started, p.CHECKPOINT_TS AS checkpoint
+  FROM oceanbase.gv$tenant t
+  LEFT JOIN (SELECT TENANT_ID, COUNT(*) AS pieces, MIN(BACKUP_PIECE_ID) AS first_id, MAX(BACKUP_PIECE_ID) AS newest_id,
+                    SUM(CASE WHEN FILE_STATUS = 'BROKEN' THEN 1 ELSE 0 END) AS broken,
+                    SUM(CASE WHEN FILE_STATUS IN ('EXPIRED', 'DELETING', 'DELETED') THEN 1 ELSE 0 END) AS cleaned,
+                    SUM(CASE WHEN FILE_STATUS = 'AVAILABLE' THEN 1 ELSE 0 END) AS available
+               FROM oceanbase.CDB_OB_BACKUP_PIECE_FILES
+              WHERE ROUND_ID = {round_id} AND COPY_ID = 0 GROUP BY TENANT_ID) n ON n.TENANT_ID = t.tenant_id
+  LEFT JOIN oceanbase.CDB_OB_BACKUP_PIECE_FILES p
+         ON p.TENANT_ID = n.TENANT_ID AND p.ROUND_ID = {round_id} AND p.COPY_ID = 0 AND p.BACKUP_PIECE_ID = n.newest_id
+ ORDER BY t.tenant_id"""
+
+
+class V3Dialect:
+    """See :class:`~airflow_ob_provider.oceanbase.dialects.base.Dialect`."""
+
+    def __init__(self, version: OceanBaseVersion, query: Query) -> None:
+        self.version = version
+        self._query = query
+
+    def _read(self, sql: str) -> Sequence[Row]:
+        return self._query(Statement.read(" ".join(sql.split())))
+
+    # --- reading -----------------------------------------------------------------------------------------------
+
+    def identity(self) -> Identity:
+        """Cluster, tenant, account and privileges; each is '' where the account may not read it."""
+
+        def first(sql: str, column: int | str) -> str:
+            try:
+                rows = self._read(sql)
+            except ServerError as error:
+                if error.is_transient:
+                    raise
+                return ""
+            if not rows:
+                return ""
+            return text(rows[0], column if isinstance(column, str) else list(rows[0])[column])
+
+        try:
+            grants = tuple(text(row, next(iter(row))) for row in self._read("SHOW GRANTS"))
+        except ServerError as error:
+            if error.is_transient:
+                raise
+            grants = ()
+        return Identity(
+            version=str(self.version),
+            cluster=first(f"SHOW PARAMETERS LIKE {like_literal('cluster')}", "value"),
+            cluster_id=first(f"SHOW PARAMETERS LIKE {like_literal('cluster_id')}", "value"),
+            tenant=first("SHOW TENANT", 0),
+            account=first("SELECT CURRENT_USER() AS account", "account"),
+            grants=grants,
+        )
+
+    def server_time(self) -> datetime:
+        """Now, by the server's clock."""
+        return _read_at(self._read(f"SELECT {_NOW}"))[0]
+
+    def tenants(self) -> tuple[Tenant, ...]:
+        """User tenants; numbers begin at 1001."""
+        rows = self._read("SELECT tenant_id, tenant_name FROM oceanbase.gv$tenant ORDER BY tenant_id")
+        return _user_tenants(rows)
+
+    def servers(self) -> tuple[Server, ...]:
+        """OBServers. One is fine when it is active, was not stopped and has started to serve."""
+        rows = self._read(
+            "SELECT svr_ip, svr_port, zone, status, stop_time, start_service_time FROM oceanbase.__all_server "
+            "ORDER BY zone, svr_ip, svr_port"
+        )
+        servers = []
+        for row in rows:
+            status = text(row, "status")
+            if whole(row, "stop_time") > 0:
+                status += ", stopped by an administrator"
+            if whole(row, "start_service_time") <= 0:
+                status += ", not serving"
+            servers.append(Server(_address(row), text(row, "zone"), active=status.lower() == "active", status=status))
+        return tuple(servers)
+
+    def archive(self) -> ArchiveSnapshot:
+        """One row for tenant sys, which stands for the cluster, and one a user tenant while a round runs."""
+        try:
+            rows = self._read(_ARCHIVE)
+        except ServerError as error:
+            if error.errno not in _MISSING or self.version.archive_unusable is None:
+                raise
+            rows = self._read(_ARCHIVE_3_1_0)
+        read_at, zone = _read_at(rows)
+        found = tuple(row for raw in rows if (row := self._archive_row(raw, zone)))
+        return ArchiveSnapshot(read_at, Scope.CLUSTER, found, _user_tenants(rows))
+
+    def _archive_row(self, row: Row, zone: timezone) -> ArchiveRow | None:
+        tenant = Tenant(whole(row, "tenant_id"), text(row, "tenant_name"))
+        if row.get("archived_id") is None:
+            never = self.version.archive_unusable is not None and not tenant.is_user
+            return ArchiveRow(tenant, ArchiveState.STOP, "STOP", 0, 0, None, None) if never else None
+        status = text(row, "status")
+        try:
+            return ArchiveRow(
+                tenant,
+                ArchiveState.parse(status),
+                status or "NULL",
+                whole(row, "round_id"),
+                whole(row, "piece_id"),
+                moment(row, "started", zone),
+                moment(row, "checkpoint", zone),
+            )
+        except UnreadableError as error:
+            return ArchiveRow(tenant, ArchiveState.UNKNOWN, f"{status} ({error})", 0, 0, None, None)
+
+    def pieces(self, round_id: int | None = None) -> PieceSnapshot:
+        """Pieces of the first copy; without splitting there is one piece, 0, a tenant and round."""
+        if round_id is None:
+            current = self._read(_ROUND)
+            round_id = whole(current[0], "round_id") if current else 0
+        rows = self._read(_PIECES.format(now=_NOW, round_id=int(round_id)))
+        read_at, zone = _read_at(rows)
+        found = tuple(_pieces_row(row, int(round_id), zone) for row in rows if row.get("pieces") is not None)
+        return PieceSnapshot(read_at, int(round_id), found, _user_tenants(rows))
+
+    def freeze_progress(self, *, since: datetime | None, tenant_ids: Sequence[int] = ()) -> FreezeProgress:
+        """Frozen memtables (``gv$memstore_info``, IS_ACTIVE = 0) and the minor merges that ended since.
+
+        No view says that a minor freeze is complete; that no frozen memtable is left is the best evidence.
+        """
+        which = f" AND TENANT_ID IN ({', '.join(str(int(number)) for number in tenant_ids)})" if tenant_ids else ""
+        read_at, _ = _read_at(self._read(f"SELECT {_NOW}"))
+        ended = f" AND END_TIME >= {quote(since.strftime('%Y-%m-%d %H:%M:%S.%f'))}" if since else ""
+        return FreezeProgress(
+            read_at,
+            self._count(f"SELECT COUNT(*) AS n FROM oceanbase.gv$memstore_info WHERE IS_ACTIVE = 0{which}"),
+            self._count(f"SELECT COUNT(*) AS n FROM oceanbase.gv$merge_info WHERE TYPE = 'minor'{which}{ended}"),
+        )
+
+    def _count(self, sql: str) -> int | None:
+        try:
+            return whole(self._read(sql)[0], "n")
+        except ServerError as error:
+            if error.errno in _MISSING:
+                return None
+            raise
+
+    def _setting(self, name: str) -> Setting:
+        """A parameter, one row an OBServer; ``_`` is a wildcard in LIKE, so it is escaped and the name compared."""
+        rows = self._read(f"SHOW PARAMETERS LIKE {like_literal(name)}")
+        return Setting(
+            name,
+            tuple((_address(row), text(row, "value")) for row in rows if text(row, "name").lower() == name),
+        )
+
+    def option_setting(self) -> Setting:
+        """``backup_log_archive_option``; the text is stored as it was typed."""
+        return self._setting("backup_log_archive_option")
+
+    def destination_setting(self) -> Setting:
+        """``backup_dest``; '' when it was never set."""
+        return self._setting("backup_dest")
+
+    def destination_option_setting(self) -> Setting:
+        """``backup_dest_option``; absent before 3.1.1."""
+        return self._setting("backup_dest_option")
+
+    def prerequisites(self, *, destination: Destination | None, restart_interrupted: bool) -> tuple[Finding, ...]:
+        """What ARCHIVELOG checks, and what it should check."""
+        return V3Prerequisites(self, destination, restart_interrupted=restart_interrupted).findings()
+
+    def timestamp_services(self) -> dict[int, str]:
+        """``ob_timestamp_service`` by tenant: 0 LTS, 1 GTS, 2 HA_GTS."""
+        rows = self._read(
+            "SELECT tenant_id, value FROM oceanbase.__all_virtual_sys_variable WHERE name = 'ob_timestamp_service'"
+        )
+        return {whole(row, "tenant_id"): text(row, "value") for row in rows}
+
+    def cluster_role(self) -> str:
+        """PRIMARY or PHYSICAL STANDBY."""
+        rows = self._read("SELECT CLUSTER_ROLE AS cluster_role FROM oceanbase.v$ob_cluster")
+        return text(rows[0], "cluster_role") if rows else ""
+
+    def clock_deviations(self) -> dict[str, tuple[int, str]]:
+        """Deviation from the RootService's clock in µs, and SYNC or NOT SYNC, by server."""
+        rows = self._read(
+            "SELECT svr_ip, svr_port, clock_deviation, clock_sync_status FROM oceanbase.__all_virtual_server_stat"
+        )
+        return {_address(row): (whole(row, "clock_deviation"), text(row, "clock_sync_status")) for row in rows}
+
+    # --- statements that change the server ------------------------------------------------------------------------
+
+    def check_scope(self, tenants: Sequence[str]) -> None:
+        """ARCHIVELOG takes no tenant before 4.0."""
+        if tenants:
+            raise ValueError(
+                f"tenants={list(tenants)!r}: OceanBase {self.version} archives the whole cluster; leave tenants out"
+            )
+
+    def start_archive(self, row: ArchiveRow) -> Statement:  # noqa: ARG002 - one row governs the cluster
+        """Not idempotent: anything but STOP answers 1235, or 9023 on older builds. OK means accepted, not DOING."""
+        return Statement.write("ALTER SYSTEM ARCHIVELOG")
+
+    def stop_archive(self, row: ArchiveRow) -> Statement:  # noqa: ARG002
+        """Asynchronous: the state is STOPPING until every server has stopped. 9024 when STOP or STOPPING."""
+        return Statement.write("ALTER SYSTEM NOARCHIVELOG")
+
+    def set_option(self, option: ArchiveOption) -> Statement:
+        """Tokens are separated by blanks; dynamic, also while a round runs."""
+        return Statement.write(f"ALTER SYSTEM SET backup_log_archive_option = {quote(option.text)}")
+
+    def set_destination(self, destination: Destination) -> Statement:
+        """Refused with 9036 while a round or a data backup runs, also for the value it has already."""
+        return Statement.write(
+            f"ALTER SYSTEM SET backup_dest = {quote(destination.uri, field_name='destination')}",
+            secrets=destination.secret_values,
+        )
+
+    def set_destination_option(self, option: DestinationOption) -> Statement:
+        """Replaces the whole string; no blanks."""
+        return Statement.write(f"ALTER SYSTEM SET backup_dest_option = {quote(option.text)}")
+
+    def minor_freeze(self, tenants: Sequence[str] = ()) -> Statement:
+        """3.x wants parentheses around the tenants. Returns when memtables are frozen, not when they are on disk."""
+        which = f" TENANT = ({', '.join(quote(name) for name in tenants)})" if tenants else ""
+        return Statement.write(f"ALTER SYSTEM MINOR FREEZE{which}", timeout=2 * SLOW_SECONDS)
+
+
+def _read_at(rows: Sequence[Row]) -> tuple[datetime, timezone]:
+    if not rows:
+        raise UnreadableError("the server returned no row, not even its own tenant")
+    zone = zone_of(rows[0])
+    read_at = moment(rows[0], "server_time", zone)
+    if read_at is None:
+        raise UnreadableError("the server did not tell its time")
+    return read_at, zone
+
+
+def _user_tenants(rows: Sequence[Row]) -> tuple[Tenant, ...]:
+    """Tenants in the recycle bin are not waited for: they take no writes."""
+    tenants = (Tenant(whole(row, "tenant_id"), text(row, "tenant_name")) for row in rows)
+    return tuple(
+        tenant for tenant in tenants if tenant.tenant_id != SYS_TENANT_ID and not tenant.name.startswith(_RECYCLE_BIN)
+    )
+
+
+def _pieces_row(row: Row, round_id: int, zone: timezone) -> TenantPieces:
+    tenant = Tenant(whole(row, "tenant_id"), text(row, "tenant_name"))
+    status, file_status = text(row, "status"), text(row, "file_status")
+    pieces, broken, cleaned = whole(row, "pieces"), whole(row, "broken"), whole(row, "cleaned")
+    words = f"{status or 'NULL'}/{file_status or 'NULL'}"
+    try:
+        started, checkpoint, parsed = (
+            moment(row, "started", zone),
+            moment(row, "checkpoint", zone),
+            PieceStatus.parse(status),
+        )
+    except UnreadableError as error:
+        started, checkpoint, parsed, words = None, None, PieceStatus.UNKNOWN, f"{words} ({error})"
+    return TenantPieces(
+        tenant=tenant,
+        round_id=round_id,
+        count=pieces,
+        first_id=whole(row, "first_id"),
+        newest_id=whole(row, "newest_id"),
+        status=parsed,
+        file_status=FileStatus.parse(file_status),
+        words=words,
+        started=started,
+        checkpoint=checkpoint,
+        broken=broken,
+        unready=pieces - broken - cleaned - whole(row, "available"),
+        cleaned=cleaned,
+    )
+
+
+def _address(row: Row) -> str:
+    return f"{text(row, 'svr_ip')}:{text(row, 'svr_port')}"

@@ -1,0 +1,299 @@
+"""What a server told: states, rows and settings, one model for 3.x and 4.x."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+SYS_TENANT_ID = 1
+
+
+class ArchiveState(StrEnum):
+    """State of log archive. STOPPING to STOP and BEGINNING to DOING happen by themselves, INTERRUPTED never heals.
+
+    3.x knows STOP, BEGINNING, DOING, STOPPING and INTERRUPTED (source, ob_backup_struct.cpp); 4.x adds PREPARE,
+    SUSPENDING and SUSPEND.
+    """
+
+    STOP = "STOP"
+    PREPARE = "PREPARE"
+    BEGINNING = "BEGINNING"
+    DOING = "DOING"
+    SUSPENDING = "SUSPENDING"
+    SUSPEND = "SUSPEND"
+    STOPPING = "STOPPING"
+    INTERRUPTED = "INTERRUPTED"
+    UNKNOWN = "UNKNOWN"
+    """Anything else the server says, or a row that cannot be read: neither healthy nor broken."""
+
+    @classmethod
+    def parse(cls, text: object) -> ArchiveState:
+        """The state a server's word means; UNKNOWN for a word that is not in the manuals."""
+        word = str(text).strip().upper()
+        return cls(word) if word in cls.__members__ else cls.UNKNOWN
+
+    @property
+    def is_running(self) -> bool:
+        """A round is on its way up or archiving."""
+        return self in {ArchiveState.PREPARE, ArchiveState.BEGINNING, ArchiveState.DOING}
+
+
+class Scope(StrEnum):
+    """What is started and stopped as one."""
+
+    CLUSTER = "cluster"
+    TENANT = "tenant"
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """A tenant of the cluster."""
+
+    tenant_id: int
+    name: str
+
+    @property
+    def is_user(self) -> bool:
+        """Whether it holds users' data, and so logs worth archiving."""
+        return self.tenant_id != SYS_TENANT_ID
+
+
+@dataclass(frozen=True)
+class ArchiveRow:
+    """Current log archive of one tenant; the row of tenant sys stands for a 3.x cluster."""
+
+    tenant: Tenant
+    state: ArchiveState
+    status: str
+    """The server's own word."""
+    round_id: int
+    piece_id: int
+    started: datetime | None
+    """From when on logs are in the round."""
+    checkpoint: datetime | None
+    """Everything before it is archived."""
+
+
+@dataclass(frozen=True)
+class ArchiveSnapshot:
+    """Log archive of a cluster at one moment of the server's clock."""
+
+    read_at: datetime
+    scope: Scope
+    rows: tuple[ArchiveRow, ...]
+    tenants: tuple[Tenant, ...]
+    """User tenants that exist; one without a row is not archived (yet)."""
+
+    @property
+    def governing(self) -> tuple[ArchiveRow, ...]:
+        """Rows whose state decides: the sys row of a cluster, otherwise every tenant's own."""
+        if self.scope is Scope.CLUSTER:
+            return tuple(row for row in self.rows if not row.tenant.is_user)
+        return self.rows
+
+    @property
+    def round_id(self) -> int:
+        """Highest round of the governing rows; 0 before the first."""
+        return max((row.round_id for row in self.governing), default=0)
+
+    def select(self, names: Iterable[str]) -> tuple[ArchiveRow, ...]:
+        """Rows of the named user tenants, or of all."""
+        wanted = set(names)
+        return tuple(row for row in self.rows if row.tenant.is_user and (not wanted or row.tenant.name in wanted))
+
+    def without_row(self, names: Iterable[str]) -> tuple[Tenant, ...]:
+        """Named (or all) user tenants that exist but have no row."""
+        wanted = set(names)
+        present = {row.tenant.tenant_id for row in self.rows}
+        return tuple(
+            tenant
+            for tenant in self.tenants
+            if tenant.tenant_id not in present and (not wanted or tenant.name in wanted)
+        )
+
+    def unknown_names(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Names that no user tenant has."""
+        existing = {tenant.name for tenant in self.tenants}
+        return tuple(name for name in names if name not in existing)
+
+
+class PieceStatus(StrEnum):
+    """Life of a piece (3.x source: ACTIVE, FREEZING, FROZEN; INACTIVE only for copies)."""
+
+    ACTIVE = "ACTIVE"
+    FREEZING = "FREEZING"
+    FROZEN = "FROZEN"
+    INACTIVE = "INACTIVE"
+    UNKNOWN = "UNKNOWN"
+
+    @classmethod
+    def parse(cls, text: object) -> PieceStatus:
+        """The status a server's word means."""
+        word = str(text).strip().upper()
+        return cls(word) if word in cls.__members__ else cls.UNKNOWN
+
+
+class FileStatus(StrEnum):
+    """Whether a piece's files can be used."""
+
+    AVAILABLE = "AVAILABLE"
+    COPYING = "COPYING"
+    INCOMPLETE = "INCOMPLETE"
+    EXPIRED = "EXPIRED"
+    DELETING = "DELETING"
+    DELETED = "DELETED"
+    BROKEN = "BROKEN"
+    UNKNOWN = "UNKNOWN"
+
+    @classmethod
+    def parse(cls, text: object) -> FileStatus:
+        """The status a server's word means; some manuals misspell INCOMPLETE."""
+        word = str(text).strip().upper()
+        if word == "INCOMPELTE":
+            return cls.INCOMPLETE
+        return cls(word) if word in cls.__members__ else cls.UNKNOWN
+
+
+@dataclass(frozen=True)
+class TenantPieces:
+    """Pieces of one tenant in one round: how many, and the newest of them."""
+
+    tenant: Tenant
+    round_id: int
+    count: int
+    first_id: int
+    newest_id: int
+    status: PieceStatus
+    file_status: FileStatus
+    words: str
+    """The server's own two words of the newest piece."""
+    started: datetime | None
+    checkpoint: datetime | None
+    broken: int
+    """Pieces of the round whose files are BROKEN."""
+    unready: int
+    """Pieces that are neither AVAILABLE nor broken nor cleaned: COPYING, INCOMPLETE, or a word not in the manuals."""
+    cleaned: int
+    """Pieces that clean-up has taken or will take (EXPIRED, DELETING, DELETED)."""
+
+    @property
+    def missing(self) -> int:
+        """Piece ids left out between the first and the newest."""
+        return self.newest_id - self.first_id + 1 - self.count
+
+
+@dataclass(frozen=True)
+class PieceSnapshot:
+    """Pieces of one round at one moment of the server's clock."""
+
+    read_at: datetime
+    round_id: int
+    rows: tuple[TenantPieces, ...]
+    tenants: tuple[Tenant, ...]
+
+
+@dataclass(frozen=True)
+class FreezeProgress:
+    """What is left of a minor freeze."""
+
+    read_at: datetime
+    frozen_memtables: int | None
+    """Memtables frozen but not on disk yet; None when this server does not show them."""
+    merges: int | None
+    """Minor merges that ended since the freeze; 0 is normal on an idle cluster."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A parameter as every server (3.x) or tenant (4.x) has it."""
+
+    name: str
+    values: tuple[tuple[str, str], ...] = field(repr=False)
+    """(where, value); values may hold secrets."""
+
+    @property
+    def agreed(self) -> str | None:
+        """The one value all have; None while they differ or nobody answered."""
+        found = {value for _, value in self.values}
+        return found.pop() if len(found) == 1 else None
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where it was read."""
+        return tuple(where for where, _ in self.values)
+
+
+@dataclass(frozen=True)
+class Server:
+    """One OBServer."""
+
+    address: str
+    zone: str
+    active: bool
+    status: str
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whom we are talking to."""
+
+    version: str
+    cluster: str
+    cluster_id: str
+    tenant: str
+    account: str
+    grants: tuple[str, ...]
+
+    @property
+    def is_sys(self) -> bool:
+        """Whether the session is in tenant sys."""
+        return self.tenant == "sys"
+
+    @property
+    def may_alter(self) -> bool:
+        """Whether the account has ALTER SYSTEM."""
+        return any("ALL PRIVILEGES" in grant or "ALTER SYSTEM" in grant for grant in map(_scope_all, self.grants))
+
+
+def _scope_all(grant: str) -> str:
+    """Privileges of a grant on everything; ALTER SYSTEM counts on ``*.*`` only."""
+    head, _, rest = grant.upper().partition(" ON ")
+    return head if rest.replace("`", "").lstrip().startswith("*.*") else ""
+
+
+class Level(StrEnum):
+    """How bad a finding is. UNKNOWN is neither good nor bad: it was not read."""
+
+    OK = "OK"
+    WARN = "WARN"
+    FAIL = "FAIL"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was checked."""
+
+    check: str
+    level: Level
+    observed: str
+    expected: str
+    hint: str = ""
+
+
+def to_json(value: Any) -> Any:
+    """Plain JSON of a model: times in ISO 8601 with their offset, enums as words."""
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ", timespec="microseconds")
+    if isinstance(value, StrEnum):
+        return str(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {item.name: to_json(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, dict):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_json(item) for item in value]
+    return value

@@ -1,0 +1,145 @@
+"""The 3.x archive option: mode and compression, what is set, what is wanted and the way between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ArchiveMode(StrEnum):
+    """Who wins when archiving cannot keep up with the writes."""
+
+    OPTIONAL = "optional"
+    """User traffic first: logs may be recycled before they are archived, and the stream breaks."""
+    MANDATORY = "mandatory"
+    """Log backup first: logs wait to be archived, and user writes may block."""
+
+
+class Compression(StrEnum):
+    """How archived logs are compressed; ``enable`` is lz4_1.0."""
+
+    DISABLE = "disable"
+    LZ4 = "lz4_1.0"
+    ZSTD = "zstd_1.3.8"
+
+
+KEEP = "keep"
+MODES = (*ArchiveMode, KEEP)
+COMPRESSIONS = (Compression.DISABLE, "enable", Compression.LZ4, Compression.ZSTD, KEEP)
+
+
+@dataclass(frozen=True)
+class ArchiveOption:
+    """Value of ``backup_log_archive_option``; None where the stored text does not say.
+
+    The server stores the text as it was typed, and only the attributes named in it change in memory; what an
+    unnamed attribute is then cannot be read back, and a restart resets it (OceanBase 3.1.5 source,
+    ob_config.cpp and ob_config_helper.cpp). So this library always sends both.
+    """
+
+    mode: ArchiveMode | None
+    compression: Compression | None
+
+    @classmethod
+    def parse(cls, text: str) -> ArchiveOption:
+        """Read a stored option. Tokens are split by blanks, '=' may touch its neighbours, the last one wins."""
+        mode: ArchiveMode | None = None
+        compression: Compression | None = None
+        words = text.replace("=", " = ").lower().split()
+        while words:
+            word = words.pop(0)
+            if word in tuple(ArchiveMode):
+                mode = ArchiveMode(word)
+            elif word == "compression" and len(words) > 1 and words[0] == "=":
+                compression = _compression(words[1])
+                del words[:2]
+        return cls(mode, compression)
+
+    @property
+    def text(self) -> str:
+        """The text to send, both attributes named."""
+        if self.mode is None or self.compression is None:
+            raise ValueError("an archive option is sent with both mode and compression")
+        return f"{self.mode} compression= {self.compression}"
+
+    def __str__(self) -> str:
+        return f"{self.mode or 'mode not stated'}, compression {self.compression or 'not stated'}"
+
+
+@dataclass(frozen=True)
+class WantedOption:
+    """What the user asks for; None keeps what is set."""
+
+    mode: ArchiveMode | None
+    compression: Compression | None
+
+    @classmethod
+    def check(cls, mode: object, compression: object) -> WantedOption:
+        """Check the words a user gave.
+
+        :raises ValueError: not one of :data:`MODES` or :data:`COMPRESSIONS`.
+        """
+        mode_word = _word(mode, MODES, "mode")
+        compression_word = _word(compression, COMPRESSIONS, "compression")
+        return cls(
+            None if mode_word == KEEP else ArchiveMode(mode_word),
+            None if compression_word == KEEP else _compression(compression_word),
+        )
+
+    def differs_from(self, current: ArchiveOption) -> bool:
+        """Whether something has to be written."""
+        return (self.mode is not None and self.mode is not current.mode) or (
+            self.compression is not None and self.compression is not current.compression
+        )
+
+
+def plan_option(current: ArchiveOption, wanted: WantedOption, *, round_runs: bool) -> tuple[ArchiveOption, ...]:
+    """The options to set, in order, to get from ``current`` to ``wanted``; nothing if it is there already.
+
+    Mandatory with compression to be switched off is the one detour: the manuals of 3.1.2 - 3.1.5 and 3.2.4 allow
+    switching compression off in Mandatory mode only by ``'optional compression= disable'``, and Mandatory without
+    compression only from Optional. Passing through Optional lets logs be recycled unarchived for a moment, so it
+    is done only while no round runs.
+
+    :raises ValueError: the wish cannot be met from here; the text names the way out.
+    """
+    if not wanted.differs_from(current):
+        return ()
+    target = ArchiveOption(wanted.mode or current.mode, wanted.compression or current.compression)
+    for name, value, words in (
+        ("mode", target.mode, MODES),
+        ("compression", target.compression, COMPRESSIONS),
+    ):
+        if value is None:
+            raise ValueError(
+                f"{name}='{KEEP}' cannot be met: the option now set ({current}) does not state its {name}, and "
+                f"both are always sent together. Give one of {', '.join(w for w in words if w != KEEP)}"
+            )
+    detour = (
+        current.mode is ArchiveMode.MANDATORY
+        and target.mode is ArchiveMode.MANDATORY
+        and target.compression is Compression.DISABLE
+    )
+    if not detour:
+        return (target,)
+    if round_runs:
+        raise ValueError(
+            "mode='mandatory' with compression='disable' cannot be reached from mandatory while log backup runs: "
+            "OceanBase's manual allows it only by way of optional, where logs may be recycled before they are "
+            "archived and the stream breaks. Keep the compression, or set mode='optional' and "
+            "compression='disable', or do it while log backup is stopped"
+        )
+    return (ArchiveOption(ArchiveMode.OPTIONAL, Compression.DISABLE), target)
+
+
+def _compression(word: str) -> Compression | None:
+    if word == "enable":
+        return Compression.LZ4
+    return Compression(word) if word in tuple(Compression) else None
+
+
+def _word(value: object, words: tuple[str, ...], name: str) -> str:
+    word = value.strip().lower() if isinstance(value, str) else value
+    if not isinstance(word, str) or word not in words:
+        raise ValueError(f"{name} must be one of {', '.join(words)}; not {value!r}")
+    return word

@@ -1,0 +1,413 @@
+"""What a wait waits for: one decision for a sensor's poke, the trigger and the worker that resumes.
+
+A wait is plain data. It is begun on the server's clock, looks at a snapshot, and says Ready, Waiting or Terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Literal, Self
+
+from airflow_ob_provider.oceanbase.models import (
+    ArchiveRow,
+    ArchiveSnapshot,
+    ArchiveState,
+    FileStatus,
+    FreezeProgress,
+    PieceSnapshot,
+    PieceStatus,
+    TenantPieces,
+    to_json,
+)
+
+START_GRACE_SECONDS = 60.0
+"""How long STOP is still believed to be on its way up: the RootService acts in passes of up to 10 s while a round
+starts, and 4.x switches the mode first and starts the round in a later pass."""
+
+RECOVERY = (
+    "An interrupted log backup never heals by itself. Fix the cause (destination mounted and writable on every "
+    "OBServer? logs recycled in Optional mode?), ALTER SYSTEM NOARCHIVELOG, wait for STOP, ALTER SYSTEM ARCHIVELOG "
+    "(a new round), wait for DOING, then take a full data backup: older sets cannot be restored past the gap. "
+    "StartArchivelogOperator(restart_interrupted=True) does the stop and the start."
+)
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What was waited for is there."""
+
+    summary: dict[str, Any]
+    warning: str = ""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Not yet. ``unknown``: the server said something that cannot be judged; it is never success, never broken."""
+
+    reason: str
+    progress: float | None = None
+    """From 0 to 1, where there is a measure."""
+    unknown: bool = False
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """It will never be."""
+
+    reason: str
+    hint: str
+
+
+Verdict = Ready | Waiting | Terminal
+Reads = Literal["archive", "pieces", "freeze"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wait:
+    """Base of all waits. ``since`` is the server's time of the first look."""
+
+    reads: ClassVar[Reads]
+    since: datetime | None = None
+
+    def begun(self, now: datetime) -> Self:
+        """This wait with its first look at the server's ``now``, unless it has begun already."""
+        return self if self.since else replace(self, since=now)
+
+    def elapsed(self, now: datetime) -> timedelta:
+        """How long it has waited by the server's clock; a clock set back counts as no time."""
+        return max(now - self.since, timedelta()) if self.since else timedelta()
+
+    def read_arguments(self) -> dict[str, Any]:
+        """What the reader must know; waits with equal arguments can share one reading."""
+        return {}
+
+    def judge(self, snapshot: Any) -> Verdict:
+        """Decide on one snapshot."""
+        raise NotImplementedError
+
+    def to_wire(self) -> dict[str, Any]:
+        """Plain JSON for trigger arguments and events."""
+        return {"kind": type(self).__name__, **to_json(asdict(self))}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArchiveDoing(Wait):
+    """Every tenant archives: the governing rows and all (or the named) user tenants are DOING."""
+
+    reads = "archive"
+    tenants: tuple[str, ...] = ()
+    min_round: int = 0
+    """A lower round is an older one: what was started is not there yet."""
+
+    def judge(self, snapshot: ArchiveSnapshot) -> Verdict:
+        """DOING everywhere; INTERRUPTED and a round that does not start are terminal."""
+        early = _unreadable(snapshot) or _no_such_tenant(snapshot, self.tenants) or _interrupted(snapshot, self.tenants)
+        if early:
+            return early
+        rows = _judged(snapshot, self.tenants)
+        stopped = [row for row in rows if row.state is ArchiveState.STOP]
+        if stopped and self.elapsed(snapshot.read_at).total_seconds() >= START_GRACE_SECONDS:
+            return Terminal(
+                f"log backup is not running: {_states(stopped)}, {START_GRACE_SECONDS:g} s after the first look",
+                "Start it (StartArchivelogOperator), or find out who stopped it: "
+                "SELECT * FROM oceanbase.__all_rootservice_event_history WHERE module = 'log_archive'.",
+            )
+        old = [row for row in snapshot.governing if row.round_id < self.min_round]
+        missing = snapshot.without_row(self.tenants)
+        pending = [row for row in rows if row.state is not ArchiveState.DOING]
+        doing = len(rows) - len(pending)
+        total = len(rows) + len(missing)
+        if old:
+            return Waiting(f"round {self.min_round} or later has not begun; the server is at {_states(old)}", 0.0)
+        if pending or missing:
+            parts = [_states(pending)] if pending else []
+            parts += [f"no archive row yet: {_names(tenant.name for tenant in missing)}"] if missing else []
+            return Waiting(
+                f"{doing} of {total} are DOING; {'; '.join(parts)}",
+                doing / total,
+                unknown=any(row.state is ArchiveState.UNKNOWN for row in pending),
+            )
+        users = snapshot.select(self.tenants)
+        return Ready(
+            _summary(snapshot, rows) | {"tenants_doing": len(users)},
+            "" if users else "log backup is DOING, but the cluster has no user tenant: nothing is archived",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArchiveStopped(Wait):
+    """No round is being stopped any more. ``or_running``: a round that runs is as good as STOP."""
+
+    reads = "archive"
+    or_running: bool = False
+
+    def judge(self, snapshot: ArchiveSnapshot) -> Verdict:
+        """STOP everywhere; anything that is not on its way there is terminal after a grace."""
+        early = _unreadable(snapshot)
+        if early:
+            return early
+        rows = snapshot.governing
+        fine = {ArchiveState.STOP} | (
+            {ArchiveState.PREPARE, ArchiveState.BEGINNING, ArchiveState.DOING} if self.or_running else set()
+        )
+        pending = [row for row in rows if row.state not in fine]
+        if not pending:
+            return Ready(_summary(snapshot, rows))
+        stuck = [row for row in pending if row.state not in {ArchiveState.STOPPING, ArchiveState.UNKNOWN}]
+        if stuck and self.elapsed(snapshot.read_at).total_seconds() >= START_GRACE_SECONDS:
+            return Terminal(
+                f"log backup is not stopping: {_states(stuck)}",
+                "Somebody may have started it again; read the state and decide anew.",
+            )
+        return Waiting(
+            f"not stopped yet: {_states(pending)} (STOPPING lasts while an OBServer is down or the destination "
+            "cannot be written)",
+            unknown=any(row.state is ArchiveState.UNKNOWN for row in pending),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointPassed(Wait):
+    """Everything written before ``after`` is archived. None: before the server's time of the first look."""
+
+    reads = "archive"
+    after: datetime | None = None
+    tenants: tuple[str, ...] = ()
+
+    def begun(self, now: datetime) -> Self:
+        """Fixes ``after`` at the server's ``now`` if no moment was given; a bare time is the server's local time."""
+        wait = super().begun(now)
+        if wait.after is None:
+            return replace(wait, after=now)
+        return replace(wait, after=wait.after.replace(tzinfo=now.tzinfo)) if wait.after.tzinfo is None else wait
+
+    def judge(self, snapshot: ArchiveSnapshot) -> Verdict:
+        """The checkpoint of the governing rows and of every tenant has reached the moment, in one unbroken round."""
+        after = self.begun(snapshot.read_at).after
+        if after is None:  # pragma: no cover - begun() has set it
+            raise ValueError("a checkpoint wait has no moment")
+        early = _unreadable(snapshot) or _no_such_tenant(snapshot, self.tenants) or _interrupted(snapshot, self.tenants)
+        if early:
+            return early
+        # The cluster's own checkpoint is the lowest of all tenants, so named tenants are judged by their own rows;
+        # those are deleted when the round has stopped.
+        named = self.tenants and _is_running(snapshot)
+        rows = snapshot.select(self.tenants) if named else _judged(snapshot, self.tenants)
+        late_start = [row for row in snapshot.governing if row.started and row.started > after]
+        if late_start:
+            return Terminal(
+                f"{to_json(after)} lies before the start of the round: {_times(late_start, 'started')}",
+                "This round cannot prove it. Ask for a moment after the start, and take a full data backup inside "
+                "the round.",
+            )
+        pending = [row for row in rows if not (row.started and row.checkpoint and row.checkpoint >= after)]
+        unreadable = [row for row in (*snapshot.governing, *rows) if row.state is ArchiveState.UNKNOWN]
+        missing = snapshot.without_row(self.tenants) if _is_running(snapshot) else ()
+        if not pending and not missing and not unreadable:
+            lowest = min((row.checkpoint for row in rows if row.checkpoint), default=None)
+            return Ready(
+                _summary(snapshot, rows) | {"after": to_json(after), "checkpoint": to_json(lowest)},
+                "" if snapshot.select(()) or not _is_running(snapshot) else "no user tenant: nothing is archived",
+            )
+        ended = [row for row in pending if row.state is ArchiveState.STOP]
+        if ended and self.elapsed(snapshot.read_at).total_seconds() >= START_GRACE_SECONDS:
+            return Terminal(
+                f"the round ended before {to_json(after)}: {_times(ended, 'checkpoint')}",
+                "Start log backup and take a full data backup; what was written in between is in no round.",
+            )
+        parts = [_times(pending, "checkpoint")] if pending else []
+        parts += [f"state cannot be judged: {_states(unreadable)}"] if unreadable else []
+        parts += [f"no archive row yet: {_names(tenant.name for tenant in missing)}"] if missing else []
+        return Waiting(
+            f"the checkpoint has not reached {to_json(after)}: {'; '.join(parts)}",
+            (len(rows) - len(pending)) / max(len(rows) + len(missing), 1),
+            unknown=bool(unreadable),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PiecesReady(Wait):
+    """Every tenant's newest piece of the round has a wanted status and is AVAILABLE, and no piece is damaged."""
+
+    reads = "pieces"
+    tenants: tuple[str, ...] = ()
+    round_id: int | None = None
+    """None: the current round."""
+    statuses: tuple[str, ...] = (PieceStatus.ACTIVE,)
+
+    def read_arguments(self) -> dict[str, Any]:
+        """Pieces are read by round."""
+        return {"round_id": self.round_id}
+
+    def judge(self, snapshot: PieceSnapshot) -> Verdict:
+        """BROKEN files and piece ids left out are terminal; pieces taken by clean-up are not a fault."""
+        names = set(self.tenants)
+        unknown = [name for name in self.tenants if name not in {tenant.name for tenant in snapshot.tenants}]
+        if unknown:
+            return _no_tenants(unknown)
+        rows = [row for row in snapshot.rows if not names or row.tenant.name in names or not row.tenant.is_user]
+        broken = [row for row in rows if row.broken]
+        if broken:
+            return Terminal(
+                f"round {snapshot.round_id} has unusable pieces: {_pieces(broken)}",
+                "Logs in these pieces cannot be restored. Check the destination, and take a full data backup now.",
+            )
+        holes = [row for row in rows if row.missing > 0]
+        if holes:
+            return Terminal(
+                f"round {snapshot.round_id} has a hole in its pieces: {_pieces(holes)}",
+                "Logs in the missing pieces cannot be restored. Take a full data backup now.",
+            )
+        present = {row.tenant.tenant_id for row in rows}
+        missing = [
+            tenant
+            for tenant in snapshot.tenants
+            if tenant.tenant_id not in present and (tenant.name in names if names else self.round_id is None)
+        ]
+        pending = [row for row in rows if not self._wanted(row)]
+        if rows and not pending and not missing:
+            return Ready(
+                {
+                    "round": snapshot.round_id,
+                    "read_at": to_json(snapshot.read_at),
+                    "tenants": len([row for row in rows if row.tenant.is_user]),
+                    "pieces": sum(row.count for row in rows),
+                    "cleaned": sum(row.cleaned for row in rows),
+                    "newest": [_piece_json(row) for row in rows[:20]],
+                }
+            )
+        parts = [_pieces(pending)] if pending else []
+        parts += [f"no piece yet: {_names(tenant.name for tenant in missing)}"] if missing else []
+        parts = parts or ["the round has no piece yet"]
+        total = len(rows) + len(missing)
+        return Waiting(
+            f"round {snapshot.round_id}, wanted {' or '.join(self.statuses)} and AVAILABLE: {'; '.join(parts)}",
+            (len(rows) - len(pending)) / total if total else 0.0,
+            unknown=any(PieceStatus.UNKNOWN is row.status or FileStatus.UNKNOWN is row.file_status for row in pending),
+        )
+
+    def _wanted(self, row: TenantPieces) -> bool:
+        return row.status in self.statuses and row.file_status is FileStatus.AVAILABLE and not row.unready
+
+
+@dataclass(frozen=True, kw_only=True)
+class FreezeDone(Wait):
+    """A minor freeze is on disk: no frozen memtable is left."""
+
+    reads = "freeze"
+    tenant_ids: tuple[int, ...] = ()
+    """Empty: all tenants."""
+
+    def read_arguments(self) -> dict[str, Any]:
+        """Memtables of these tenants, and the merges that ended since the first look."""
+        return {"since": to_json(self.since), "tenant_ids": list(self.tenant_ids)}
+
+    def judge(self, snapshot: FreezeProgress) -> Verdict:
+        """The compaction has no completeness signal of its own; this is the best test there is."""
+        merges = "unknown" if snapshot.merges is None else str(snapshot.merges)
+        if snapshot.frozen_memtables is None:
+            return Waiting(f"this server does not show frozen memtables; merges ended so far: {merges}", unknown=True)
+        if snapshot.frozen_memtables:
+            return Waiting(f"{snapshot.frozen_memtables} frozen memtables are not on disk yet; merges ended: {merges}")
+        return Ready({"read_at": to_json(snapshot.read_at), "frozen_memtables": 0, "merges": snapshot.merges})
+
+
+_KINDS: dict[str, type[Wait]] = {
+    cls.__name__: cls for cls in (ArchiveDoing, ArchiveStopped, CheckpointPassed, PiecesReady, FreezeDone)
+}
+_MOMENTS = {"since", "after"}
+
+
+def from_wire(data: Mapping[str, Any]) -> Wait:
+    """A wait from its JSON. Fields this release does not know are left out: a newer one may have written them.
+
+    :raises ValueError: an unknown kind.
+    """
+    kind = _KINDS.get(str(data.get("kind")))
+    if kind is None:
+        raise ValueError(f"unknown kind of wait {data.get('kind')!r}; this release knows {', '.join(_KINDS)}")
+    values: dict[str, Any] = {}
+    for name in kind.__dataclass_fields__:
+        if name in data:
+            value = data[name]
+            if name in _MOMENTS and value is not None:
+                value = datetime.fromisoformat(value)
+            values[name] = tuple(value) if isinstance(value, list) else value
+    return kind(**values)
+
+
+def _judged(snapshot: ArchiveSnapshot, tenants: tuple[str, ...]) -> tuple[ArchiveRow, ...]:
+    """The governing rows and the user tenants asked for, each once."""
+    return tuple(dict.fromkeys((*snapshot.governing, *snapshot.select(tenants))))
+
+
+def _unreadable(snapshot: ArchiveSnapshot) -> Waiting | None:
+    return None if snapshot.governing else Waiting("the server shows no state of log backup", unknown=True)
+
+
+def _no_such_tenant(snapshot: ArchiveSnapshot, tenants: tuple[str, ...]) -> Terminal | None:
+    unknown = snapshot.unknown_names(tenants)
+    return _no_tenants(unknown) if unknown else None
+
+
+def _no_tenants(names: Iterable[str]) -> Terminal:
+    return Terminal(f"no such user tenant: {_names(names)}", "It was dropped or misspelt; check gv$tenant.")
+
+
+def _interrupted(snapshot: ArchiveSnapshot, tenants: tuple[str, ...]) -> Terminal | None:
+    rows = [row for row in _judged(snapshot, tenants) if row.state is ArchiveState.INTERRUPTED]
+    return Terminal(f"the log stream is broken: {_states(rows)}", RECOVERY) if rows else None
+
+
+def _is_running(snapshot: ArchiveSnapshot) -> bool:
+    return any(row.state.is_running for row in snapshot.governing)
+
+
+def _summary(snapshot: ArchiveSnapshot, rows: Iterable[ArchiveRow]) -> dict[str, Any]:
+    rows = tuple(rows)
+    checkpoints = [row.checkpoint for row in rows if row.checkpoint]
+    starts = [row.started for row in snapshot.governing if row.started]
+    return {
+        "round": snapshot.round_id,
+        "states": sorted({str(row.state) for row in rows}),
+        "started": to_json(max(starts, default=None)),
+        "checkpoint": to_json(min(checkpoints, default=None)),
+        "read_at": to_json(snapshot.read_at),
+    }
+
+
+def _names(names: Iterable[str], limit: int = 5) -> str:
+    shown = list(names)
+    more = f" and {len(shown) - limit} more" if len(shown) > limit else ""
+    return ", ".join(shown[:limit]) + more
+
+
+def _states(rows: Iterable[ArchiveRow]) -> str:
+    return _names(f"{row.tenant.name} {row.status} (round {row.round_id})" for row in rows)
+
+
+def _times(rows: Iterable[ArchiveRow], name: str) -> str:
+    return _names(
+        f"{row.tenant.name} {row.status} (round {row.round_id}), {name} {to_json(getattr(row, name)) or 'none yet'}"
+        for row in rows
+    )
+
+
+def _pieces(rows: Iterable[TenantPieces]) -> str:
+    return _names(
+        f"{row.tenant.name} piece {row.newest_id} {row.words}, {row.count} pieces, {row.broken} broken, "
+        f"{row.unready} not ready, {row.missing} missing"
+        for row in rows
+    )
+
+
+def _piece_json(row: TenantPieces) -> dict[str, Any]:
+    return {
+        "tenant": row.tenant.name,
+        "piece": row.newest_id,
+        "status": str(row.status),
+        "file_status": str(row.file_status),
+        "checkpoint": to_json(row.checkpoint),
+    }

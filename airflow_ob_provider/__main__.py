@@ -30,9 +30,7 @@ def _template_folder() -> Path:
     for folder in (_PACKAGE / "example_dags", _PACKAGE.parent / "dags"):
         if folder.is_dir():
             return folder
-    raise _NotCopiedError(
-        f"The template DAGs are missing from this installation: no {_PACKAGE / 'example_dags'}"
-    )
+    raise _NotCopiedError(f"The template DAGs are missing from this installation: no {_PACKAGE / 'example_dags'}")
 
 
 def _templates(folder: Path) -> Iterator[Path]:

@@ -59,9 +59,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": ["airflow_ob_provider.triggers.oceanbase"],
             }
         ],
-        "asset-uris": [
-            {"schemes": ["oceanbase"], "handler": "airflow_ob_provider.assets.oceanbase.sanitize_uri"}
-        ],
+        "asset-uris": [{"schemes": ["oceanbase"], "handler": "airflow_ob_provider.assets.oceanbase.sanitize_uri"}],
         "extra-links": ["airflow_ob_provider.links.oceanbase.RunbookLink"],
         "connection-types": [
             {

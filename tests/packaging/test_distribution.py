@@ -68,9 +68,7 @@ class Installation:
         self.uv("install", "-c", ROOT / "constraints.txt", "--override", ROOT / "overrides.txt", wheel)
 
     def uv(self, command: str, *arguments: str | Path) -> str:
-        return run(
-            sys.executable, "-m", "uv", "pip", command, "--python", self.python, *arguments, cwd=self.folder
-        )
+        return run(sys.executable, "-m", "uv", "pip", command, "--python", self.python, *arguments, cwd=self.folder)
 
     def run(self, *command: str | Path) -> str:
         """Run a program of the environment."""
@@ -121,10 +119,7 @@ def test_wheel_carries_the_package_and_nothing_else(wheel: Path) -> None:
 def test_wheel_carries_the_templates(wheel: Path) -> None:
     prefix = "airflow_ob_provider/example_dags/"
     assert TEMPLATES
-    assert (
-        sorted(name.removeprefix(prefix) for name in wheel_files(wheel) if name.startswith(prefix))
-        == TEMPLATES
-    )
+    assert sorted(name.removeprefix(prefix) for name in wheel_files(wheel) if name.startswith(prefix)) == TEMPLATES
 
 
 def test_wheel_of_the_checkout_is_the_wheel_of_the_sdist(wheel: Path, tmp_path: Path) -> None:
@@ -169,9 +164,7 @@ def test_airflow_lists_the_provider(installation: Installation) -> None:
     assert provider == {"Provider": "airflow-ob-provider", "Version": airflow_ob_provider.__version__}
 
 
-def test_it_is_the_installed_package_that_was_asked(
-    installation: Installation, findings: dict[str, Any]
-) -> None:
+def test_it_is_the_installed_package_that_was_asked(installation: Installation, findings: dict[str, Any]) -> None:
     assert Path(findings["package"]).is_relative_to(installation.folder)
 
 
@@ -197,9 +190,7 @@ def test_links_and_assets_are_registered(findings: dict[str, Any]) -> None:
     assert "oceanbase" in findings["asset_schemes"]
 
 
-def test_airflow_loads_the_templates_as_example_dags(
-    installation: Installation, findings: dict[str, Any]
-) -> None:
+def test_airflow_loads_the_templates_as_example_dags(installation: Installation, findings: dict[str, Any]) -> None:
     assert Path(findings["bundle"]).is_relative_to(installation.folder)
     assert findings["import_errors"] == {}
     assert findings["dags"]

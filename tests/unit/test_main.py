@@ -33,16 +33,10 @@ def dags(package: Path, tmp_path: Path) -> Path:
 
 
 def files(folder: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(folder)): path.read_text()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
+    return {str(path.relative_to(folder)): path.read_text() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def test_creates_the_folder_and_prints_one_line_a_file(
-    dags: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_creates_the_folder_and_prints_one_line_a_file(dags: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["copy-dags", str(dags)]) == 0
     assert files(dags) == TEMPLATES
     out, err = capsys.readouterr()
@@ -104,9 +98,7 @@ def test_copies_from_a_checkout(package: Path, dags: Path) -> None:
     assert files(dags) == TEMPLATES
 
 
-def test_says_that_the_templates_are_missing(
-    package: Path, dags: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_says_that_the_templates_are_missing(package: Path, dags: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (package / "example_dags").rename(package / "elsewhere")
     assert command.main(["copy-dags", str(dags)]) == 1
     assert "template DAGs are missing" in capsys.readouterr().err

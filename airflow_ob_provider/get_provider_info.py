@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-_SECONDS: dict[str, Any] = {"type": ["integer", "null"], "minimum": 1}
+_SECONDS: dict[str, Any] = {"type": ["integer", "null"], "minimum": 1, "maximum": 3600}
 _TEXT: dict[str, Any] = {"type": ["string", "null"]}
 
 
@@ -86,12 +86,18 @@ def get_provider_info() -> dict[str, Any]:
 _CONN_FIELDS: dict[str, dict[str, Any]] = {
     "tenant": {
         "label": "Tenant",
-        "description": "Added to a login without one: root becomes root@<tenant>. Log archiving needs sys.",
+        "description": (
+            "Joined to the login: root becomes root@<tenant>. Log archiving needs sys. Leave it empty if the login "
+            "names the tenant."
+        ),
         "schema": _TEXT,
     },
     "cluster": {
         "label": "Cluster",
-        "description": "Added to a login without one: root@sys becomes root@sys#<cluster>. OBProxy needs it.",
+        "description": (
+            "Joined to login and tenant: root@sys#<cluster>. OBProxy needs it, a direct connection does not. Leave it "
+            "empty if the login names the tenant."
+        ),
         "schema": _TEXT,
     },
     "driver": {
@@ -139,12 +145,12 @@ _CONN_FIELDS: dict[str, dict[str, Any]] = {
     },
     "ssl_ca": {
         "label": "TLS CA file",
-        "description": "CA certificates for the two VERIFY modes: a file on the worker and the triggerer.",
+        "description": "CA certificates, needed by the two VERIFY modes: a path on the worker and the triggerer.",
         "schema": _TEXT,
     },
     "ssl_cert": {
         "label": "TLS client certificate file",
-        "description": "Only if the server asks clients for a certificate.",
+        "description": "Together with the key, if the server asks clients for a certificate: a path.",
         "schema": _TEXT,
     },
     "ssl_key": {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import importlib
 import importlib.resources
 import inspect
@@ -11,9 +12,11 @@ from typing import Any
 
 import jsonschema
 import pytest
+from airflow.sdk import Connection
 
 import airflow_ob_provider
 from airflow_ob_provider.get_provider_info import get_provider_info
+from airflow_ob_provider.hooks.drivers import ConnectionSettings, Driver, TlsMode
 
 INFO = get_provider_info()
 (CONNECTION,) = INFO["connection-types"]
@@ -95,6 +98,22 @@ def test_every_field_explains_itself_and_may_stay_empty(name: str, field: dict[s
 )
 def test_every_default_is_a_valid_value(name: str, field: dict[str, Any]) -> None:
     jsonschema.validate(field["schema"]["default"], field["schema"])
+
+
+def test_defaults_of_the_form_are_those_of_the_hook() -> None:
+    defaults = {
+        name: field["schema"]["default"]
+        for name, field in CONNECTION["conn-fields"].items()
+        if "default" in field["schema"]
+    }
+    untouched = Connection(conn_id="form", conn_type="oceanbase", login="root")
+    as_offered = Connection(conn_id="form", conn_type="oceanbase", login="root", extra=json.dumps(defaults))
+    assert ConnectionSettings.of(as_offered) == ConnectionSettings.of(untouched)
+
+
+@pytest.mark.parametrize(("field", "words"), [("driver", Driver), ("ssl_mode", TlsMode)])
+def test_choices_of_the_form_are_those_of_the_hook(field: str, words: type[enum.StrEnum]) -> None:
+    assert CONNECTION["conn-fields"][field]["schema"]["enum"] == list(words)
 
 
 def test_tls_cannot_fall_back_to_plain_text_without_a_word() -> None:

@@ -1,0 +1,167 @@
+"""The Python face of the sandbox: start it, look at it, move its clock, switch its faults."""
+
+from __future__ import annotations
+
+import ssl
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+from .clock import Clock
+from .cluster import Cluster
+from .faults import Faults
+from .parameters import Parameters
+from .profiles import get_profile
+from .recorder import Recorded
+from .server import WireServer
+from .topology import User
+from .world import CLUSTER_UTC_OFFSET, World
+
+
+class Sandbox:
+    """A simulated OceanBase 3.x cluster that listens on the loopback interface.
+
+    :param profile: the build: 2.2.77, 3.1.0, 3.1.2, 3.1.5 or 3.2.4.
+    :param tenants: number of user tenants, called tenant1, tenant2 …
+    :param servers: number of OBServers, over at most three zones.
+    :param port: 0 takes a free port.
+    :param speed: how many times faster than real time the cluster lives.
+    :param manual_clock: time stands still except for :meth:`advance`.
+    :param proxy: behave like an OBProxy: other login names, other handshake version.
+    :param start_time: cluster local time at the start (naive); default: now, in the cluster's zone (UTC+8).
+    :param password: of root@sys.
+    :param cluster: the cluster's name.
+    :param tls: offer TLS with this context; without it the server doesn't advertise TLS.
+    """
+
+    def __init__(
+        self,
+        profile: str = "3.2.4",
+        *,
+        tenants: int = 2,
+        servers: int = 3,
+        port: int = 0,
+        speed: float = 1.0,
+        manual_clock: bool = False,
+        proxy: bool = False,
+        start_time: datetime | None = None,
+        password: str = "",
+        cluster: str = "obcluster",
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        start = start_time or datetime.now(UTC).replace(tzinfo=None) + CLUSTER_UTC_OFFSET
+        if start.tzinfo is not None:
+            raise ValueError("start_time is naive: the cluster's local time")
+        self._clock = Clock(start, speed, manual=manual_clock)
+        self._cluster = Cluster(
+            get_profile(profile), name=cluster, servers=servers, tenants=tenants, password=password, now=start
+        )
+        self._world = World(self._cluster, self._clock)
+        self._proxy = proxy
+        self._requested_port = port
+        self._tls = tls
+        self._server: WireServer | None = None
+        self.host = "127.0.0.1"
+
+    # --- life -----------------------------------------------------------------------------------------
+
+    def start(self) -> Self:
+        if self._server is None:
+            self._server = WireServer(self._world, port=self._requested_port, proxy=self._proxy, tls=self._tls)
+            self._server.start()
+        return self
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def port(self) -> int:
+        if self._server is None:
+            raise RuntimeError("the sandbox isn't running")
+        return self._server.port
+
+    def connection(self, user: str = "root", tenant: str = "sys") -> dict[str, Any]:
+        """An Airflow connection to this sandbox, as its JSON form."""
+        account = self._world.account(user, tenant)
+        login = f"{user}@{tenant}#{self._cluster.name}" if self._proxy else f"{user}@{tenant}"
+        return {
+            "conn_type": "oceanbase",
+            "host": self.host,
+            "port": self.port,
+            "login": login,
+            "password": account[1].password if account else "",
+            "schema": "oceanbase",
+            "extra": {},
+        }
+
+    # --- time -----------------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> datetime:
+        """The cluster's local time (naive)."""
+        return self._clock.now()
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock and run everything that is due on the way, in order."""
+        self._world.advance(seconds)
+
+    # --- the record -----------------------------------------------------------------------------------
+
+    @property
+    def statements(self) -> tuple[Recorded, ...]:
+        return self._world.recorder.all()
+
+    @property
+    def writes(self) -> tuple[Recorded, ...]:
+        return tuple(entry for entry in self.statements if entry.writes)
+
+    def clear_statements(self) -> None:
+        self._world.recorder.clear()
+
+    # --- the cluster ----------------------------------------------------------------------------------
+
+    @property
+    def faults(self) -> Faults:
+        return self._cluster.faults
+
+    @property
+    def parameters(self) -> Parameters:
+        """``parameters["backup_dest"] = …`` presets every server, ``parameters["backup_dest", 1] = …`` one."""
+        with self._world.locked() as cluster:
+            return cluster.parameters
+
+    def create_tenant(self, name: str, *, idle: bool = False) -> None:
+        """A new tenant; ``idle``: nothing is ever written to it."""
+        with self._world.locked() as cluster:
+            cluster.create_tenant(name, idle=idle)
+
+    def drop_tenant(self, name: str) -> None:
+        with self._world.locked() as cluster:
+            cluster.drop_tenant(name)
+
+    def add_user(
+        self,
+        name: str,
+        tenant: str = "sys",
+        password: str = "",
+        privileges: tuple[str, ...] = ("SELECT",),
+    ) -> None:
+        """An account with these privileges, e.g. ``("ALTER SYSTEM", "SELECT")``."""
+        with self._world.locked() as cluster:
+            granted = frozenset(privilege.upper() for privilege in privileges)
+            cluster.tenant_named(tenant).users[name] = User(name, password, granted)
+
+    def force_status(self, status: str) -> None:
+        """Test back door: put the log archive into a state, rows and pieces consistent with it."""
+        with self._world.locked() as cluster:
+            cluster.archive.force(status)

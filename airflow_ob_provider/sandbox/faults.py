@@ -1,0 +1,206 @@
+"""Switches that make the sandbox misbehave. All off by default; plain attributes, settable at run time.
+
+Each assignment is checked and brought into shape, so the same values can come from Python, or as JSON through
+``SANDBOX SET <fault> = <value>`` from another process.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import TEXTS
+
+
+@dataclass
+class Cut:
+    """Cut the connection on the next ``count`` statements that match ``pattern``."""
+
+    pattern: str
+    count: int = 1
+
+
+@dataclass
+class Fail:
+    """Answer ``errno`` to the next ``count`` statements that match; ``after``: they have taken effect."""
+
+    pattern: str
+    errno: int
+    message: str
+    after: bool = False
+    count: int = 1
+
+
+def _indexes(value: Any) -> set[int]:
+    return {value} if isinstance(value, int) else {int(v) for v in value or ()}
+
+
+def _names(value: Any) -> set[str]:
+    return {value} if isinstance(value, str) else {str(v) for v in value or ()}
+
+
+def _cut(value: Any) -> Cut | None:
+    if value is None or isinstance(value, Cut):
+        return value
+    if isinstance(value, str):
+        cut = Cut(value)
+    elif isinstance(value, Mapping):
+        cut = Cut(**value)
+    else:
+        cut = Cut(*value)
+    re.compile(cut.pattern)
+    return cut
+
+
+def _fail(value: Any) -> Fail:
+    if isinstance(value, Fail):
+        return value
+    fields = dict(value) if isinstance(value, Mapping) else dict(zip(_FAIL_FIELDS, value, strict=False))
+    errno = int(fields["errno"])
+    message = fields.get("message") or TEXTS.get(errno, "Internal error")
+    re.compile(fields["pattern"])
+    return Fail(fields["pattern"], errno, message, bool(fields.get("after", False)), int(fields.get("count", 1)))
+
+
+_FAIL_FIELDS = ("pattern", "errno", "message", "after", "count")
+
+
+def _fails(value: Any) -> list[Fail]:
+    if not value:
+        return []
+    if isinstance(value, Fail | Mapping) or isinstance(value[0], str):
+        return [_fail(value)]
+    return [_fail(v) for v in value]
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return {str(k): v for k, v in dict(value or {}).items()}
+
+
+def _deviations(value: Any) -> dict[int, int]:
+    return {int(k): int(v) for k, v in dict(value or {}).items()}
+
+
+class Faults:
+    """See the attribute comments; :meth:`reset` switches everything off."""
+
+    #: the destination can't be written: BEGINNING and STOPPING stay (no error anywhere in SQL)
+    destination_unwritable: bool
+    #: indexes of servers without the NFS mount: the round goes to INTERRUPTED (index 0, the RootService's own
+    #: server, keeps a starting round in BEGINNING instead)
+    unmounted_servers: set[int]
+    #: indexes of servers that are down: inactive, checkpoints freeze, STOPPING is stuck
+    dead_servers: set[int]
+    #: checkpoints stop advancing while STATUS stays DOING
+    frozen_checkpoint: bool
+    #: extra simulated seconds every tenant needs before it reports DOING
+    slow_start_seconds: float
+    #: real seconds before each answer whose statement matches slow_answers_pattern
+    slow_answers_seconds: float
+    slow_answers_pattern: str
+    #: pattern or (pattern, count): connection cut before / after the statement takes effect
+    drop_before: Cut | None
+    drop_after: Cut | None
+    #: (pattern, errno[, message[, after effect[, count]]]) or a list of those
+    error_once: list[Fail]
+    #: 4114 on every ALTER SYSTEM
+    rs_switching: bool
+    #: 4527 on ARCHIVELOG, NOARCHIVELOG and BACKUP
+    config_not_synced: bool
+    #: 1235: the cluster was upgraded from before 2.2.77 and the upgrade isn't finished
+    inner_tables_old: bool
+    #: True: the last user tenant's row shows BEGINNING; or {tenant id or name: status}
+    mixed_tenants: bool | dict[str, Any]
+    #: 4009 on SET backup_dest
+    dest_io_error: bool
+    #: names of tenants without a global timestamp service
+    no_gts_tenants: set[str]
+    #: the cluster is a physical standby
+    standby: bool
+    #: simulated seconds until the first server has a new configuration (the last one needs half as long again)
+    config_propagation_seconds: float
+    #: frozen memtables never get to disk
+    stuck_memtables: bool
+    #: names of views that answer 1146
+    lost_views: set[str]
+    #: {"VIEW.COLUMN": value} shown in every row instead of the real value
+    malformed: dict[str, Any]
+    #: microseconds of clock deviation by server index
+    clock_deviation_us: dict[int, int]
+
+    _SHAPES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
+        "destination_unwritable": (bool, bool),
+        "unmounted_servers": (set, _indexes),
+        "dead_servers": (set, _indexes),
+        "frozen_checkpoint": (bool, bool),
+        "slow_start_seconds": (float, float),
+        "slow_answers_seconds": (float, float),
+        "slow_answers_pattern": (str, str),
+        "drop_before": (lambda: None, _cut),
+        "drop_after": (lambda: None, _cut),
+        "error_once": (list, _fails),
+        "rs_switching": (bool, bool),
+        "config_not_synced": (bool, bool),
+        "inner_tables_old": (bool, bool),
+        "mixed_tenants": (bool, lambda v: v if isinstance(v, bool) else _mapping(v)),
+        "dest_io_error": (bool, bool),
+        "no_gts_tenants": (set, _names),
+        "standby": (bool, bool),
+        "config_propagation_seconds": (lambda: 2.0, float),
+        "stuck_memtables": (bool, bool),
+        "lost_views": (set, _names),
+        "malformed": (dict, _mapping),
+        "clock_deviation_us": (dict, _deviations),
+    }
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in self._SHAPES:
+            raise AttributeError(f"no fault called {name!r}; known: {', '.join(self.names())}")
+        super().__setattr__(name, self._SHAPES[name][1](value))
+
+    @classmethod
+    def names(cls) -> Iterable[str]:
+        return tuple(cls._SHAPES)
+
+    def reset(self) -> None:
+        """Every switch off."""
+        for name, (default, _) in self._SHAPES.items():
+            setattr(self, name, default())
+
+    def set_text(self, name: str, text: str) -> None:
+        """Set a fault from the text of a SANDBOX SET statement: JSON, or a bare string."""
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError:
+            value = text
+        setattr(self, name.lower(), value)
+
+    def as_text(self, name: str) -> str:
+        return json.dumps(getattr(self, name), default=lambda v: sorted(v) if isinstance(v, set) else vars(v))
+
+    def delay(self, sql: str) -> float:
+        """Real seconds to wait before the answer to ``sql``."""
+        seconds = self.slow_answers_seconds
+        return seconds if seconds and re.search(self.slow_answers_pattern, sql, re.IGNORECASE) else 0.0
+
+    def take_cut(self, when: str, sql: str) -> bool:
+        """Whether the connection is to be cut (``drop_before`` or ``drop_after``), counting it."""
+        cut: Cut | None = getattr(self, when)
+        if cut is None or cut.count < 1 or not re.search(cut.pattern, sql, re.IGNORECASE):
+            return False
+        cut.count -= 1
+        return True
+
+    def take_error(self, sql: str, *, after: bool) -> Fail | None:
+        """The error to answer to ``sql`` before (or after) it takes effect, counting it."""
+        for fail in self.error_once:
+            if fail.after == after and fail.count > 0 and re.search(fail.pattern, sql, re.IGNORECASE):
+                fail.count -= 1
+                return fail
+        return None

@@ -1,0 +1,113 @@
+"""SHOW and DESC statements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from .catalogue import DATABASES
+from .engine import Column, Result, Table, select
+from .errors import syntax_error
+from .lexer import Token, tokenize
+from .variables import shown
+
+if TYPE_CHECKING:
+    from .session import Session
+
+_PARAMETERS = "zone, svr_type, svr_ip, svr_port, name, data_type, value, info, section, scope, source, edit_level"
+
+
+def show(sql: str, session: Session) -> Result:
+    """Run a SHOW, DESC or DESCRIBE statement, else 1064."""
+    tokens = tokenize(sql)
+    if tokens[0].is_word("DESC", "DESCRIBE") and len(tokens) > 1:
+        return _columns(sql, tokens[1:], session)
+    rest = tokens[1:]
+    while rest and rest[0].is_word("SESSION", "GLOBAL", "FULL", "LOCAL"):
+        rest = rest[1:]
+    if not rest:
+        raise syntax_error()
+    word, rest = rest[0].text.upper(), rest[1:]
+    if word == "PARAMETERS":
+        return _parameters(sql, rest, session)
+    if word == "VARIABLES":
+        rows = [(name, shown(name, value)) for name, value in sorted(session.variables.items())]
+        return _listing(sql, rest, session, ("Variable_name", "Value"), rows)
+    if word == "GRANTS":
+        return _grants(session)
+    if word == "TENANT":
+        return _listing(sql, rest, session, ("Current_tenant_name",), [(session.tenant.name,)])
+    if word in {"DATABASES", "SCHEMAS"}:
+        return _listing(sql, rest, session, ("Database",), [(name,) for name in DATABASES])
+    if word == "TABLES":
+        return _tables(sql, rest, session)
+    if word in {"COLUMNS", "FIELDS"} and rest and rest[0].is_word("FROM", "IN"):
+        return _columns(sql, rest[1:], session)
+    if word in {"WARNINGS", "ERRORS"}:
+        return _listing(sql, [], session, ("Level", "Code", "Message"), [])
+    raise syntax_error(sql[tokens[1].start :])
+
+
+def _parameters(sql: str, rest: list[Token], session: Session) -> Result:
+    """One row per server; the pattern's ``_`` is a wildcard and hidden parameters (``_x``) never show."""
+    condition = "name NOT LIKE '\\_%'"
+    if len(rest) > 2 and rest[-3].is_word("TENANT") and rest[-2].is_symbol("="):
+        sql, rest = sql[: rest[-3].start], rest[:-3]
+    if rest:
+        condition += f" AND {_condition(sql, rest, 'name')}"
+    scope = session.scope()
+    # SHOW needs no privilege on the table it reads.
+    scope = replace(scope, table=lambda database, name: session.world.catalogue.table(
+        session.world.cluster, session.tenant, database, name))  # fmt: skip
+    return select(
+        f"SELECT {_PARAMETERS} FROM oceanbase.__all_virtual_sys_parameter_stat WHERE {condition}", scope
+    )
+
+
+def _condition(sql: str, rest: list[Token], column: str) -> str:
+    """The SQL of a LIKE or WHERE at the end of a SHOW statement."""
+    if rest[0].is_word("LIKE") and len(rest) == 2 and rest[1].kind == "string":
+        return f"{column} LIKE {sql[rest[1].start : rest[1].end]}"
+    if rest[0].is_word("WHERE") and len(rest) > 1:
+        return f"({sql[rest[1].start : rest[-1].end]})"
+    raise syntax_error(sql[rest[0].start :])
+
+
+def _listing(
+    sql: str, rest: list[Token], session: Session, names: Sequence[str], rows: Sequence[tuple[object, ...]]
+) -> Result:
+    listing = Table("listing", tuple(Column(name, "varchar") for name in names), lambda: rows)
+    condition = f" WHERE {_condition(sql, rest, names[0])}" if rest else ""
+    scope = replace(session.scope(), table=lambda database, name: listing)
+    return select(f"SELECT * FROM listing{condition}", scope)
+
+
+def _grants(session: Session) -> Result:
+    user = session.user
+    if "ALL" in user.privileges:
+        text = f"GRANT ALL PRIVILEGES ON *.* TO '{user.name}' WITH GRANT OPTION"
+    else:
+        text = f"GRANT {', '.join(sorted(user.privileges)) or 'USAGE'} ON *.* TO '{user.name}'"
+    return Result([Column(f"Grants for {user.name}@%", "varchar")], [(text,)])
+
+
+def _tables(sql: str, rest: list[Token], session: Session) -> Result:
+    database = session.database
+    if len(rest) > 1 and rest[0].is_word("FROM", "IN"):
+        database, rest = rest[1].text, rest[2:]
+    names = session.world.catalogue.names(session.world.cluster, session.tenant)
+    rows = [(name,) for name in names] if database.lower() == "oceanbase" else []
+    return _listing(sql, rest, session, (f"Tables_in_{database}",), rows)
+
+
+def _columns(sql: str, rest: list[Token], session: Session) -> Result:
+    names = [token.text for token in rest if not token.is_symbol(".")]
+    if not 1 <= len(names) <= 2:
+        raise syntax_error(sql)
+    table = session.table(names[0] if len(names) == 2 else "", names[-1])
+    types = {"varchar": "varchar(256)", "bigint": "bigint(20)", "timestamp": "timestamp(6)", "time": "time(6)"}
+    rows = [
+        (c.name, types.get(c.kind, c.kind.partition(":")[0]), "YES", "", None, "") for c in table.columns
+    ]
+    return Result([Column(n, "varchar") for n in ("Field", "Type", "Null", "Key", "Default", "Extra")], list(rows))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from airflow_ob_provider.oceanbase.errors import ServerError
+from airflow_ob_provider.oceanbase.errors import Kind, ServerError, fact
 
 
 class OceanBaseError(AirflowException):
@@ -43,12 +43,17 @@ class WaitReadError(OceanBaseError):
     """A wait could not read the state often enough to go on. The archive itself may be fine; Airflow retries."""
 
 
+class WaitRefusedError(OceanBaseError, AirflowFailException):
+    """A wait may not read the state at all (login, privilege, missing view). Airflow does not retry the task."""
+
+
 class WaitTimeoutError(OceanBaseError, AirflowFailException):
     """An operator's wait ended without an answer; what was last seen is in the text."""
 
 
-def server_error(errno: int, message: str, *, statement: str = "", where: str = "") -> OceanBaseServerError:
+def server_error(
+    errno: int, message: str, *, statement: str = "", where: str = "", hint: str = ""
+) -> OceanBaseServerError:
     """The error of ``errno``'s kind."""
-    probe = ServerError(errno, message)
-    kind = OceanBaseTransientError if probe.is_transient else OceanBasePermanentError
-    return kind(errno, message, statement=statement, where=where)
+    kind = OceanBaseTransientError if fact(errno).kind is Kind.TRANSIENT else OceanBasePermanentError
+    return kind(errno, message, statement=statement, where=where, hint=hint)

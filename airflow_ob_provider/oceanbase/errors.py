@@ -230,15 +230,16 @@ def fact(errno: int) -> ErrorFact:
 class ServerError(Exception):
     """A statement failed. Carries the code, the server's redacted message and the redacted statement."""
 
-    def __init__(self, errno: int, message: str, *, statement: str = "", where: str = "") -> None:
+    def __init__(self, errno: int, message: str, *, statement: str = "", where: str = "", hint: str = "") -> None:
         self.errno = errno
         self.message = message
         self.statement = statement
         self.where = where
         self.fact = fact(errno)
+        self.hint = hint or self.fact.hint
         place = f" on {where}" if where else ""
         sent = f" Statement: {statement}." if statement else ""
-        super().__init__(f"[{errno}] {message}{place}: {self.fact.meaning}.{sent} {self.fact.hint}")
+        super().__init__(f"[{errno}] {message}{place}: {self.fact.meaning}.{sent} {self.hint}")
 
     @property
     def is_transient(self) -> bool:

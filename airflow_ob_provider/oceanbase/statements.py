@@ -25,6 +25,8 @@ class Statement:
     writes: bool
     timeout: float | None = None
     """``ob_query_timeout`` in seconds when the session's own is too short."""
+    hints: tuple[tuple[int, str], ...] = ()
+    """Ways out of errors that mean something particular for this statement."""
 
     @classmethod
     def read(cls, text: str) -> Statement:
@@ -32,9 +34,20 @@ class Statement:
         return cls(text, redact(text), writes=False)
 
     @classmethod
-    def write(cls, text: str, *, secrets: tuple[str, ...] = (), timeout: float = SLOW_SECONDS) -> Statement:
+    def write(
+        cls,
+        text: str,
+        *,
+        secrets: tuple[str, ...] = (),
+        timeout: float = SLOW_SECONDS,
+        hints: tuple[tuple[int, str], ...] = (),
+    ) -> Statement:
         """A statement that changes the server, with the secret values it carries."""
-        return cls(text, redact(text, secrets), writes=True, timeout=timeout)
+        return cls(text, redact(text, secrets), writes=True, timeout=timeout, hints=hints)
+
+    def hint(self, errno: int) -> str:
+        """The way out of ``errno`` that is particular to this statement; '' if there is none."""
+        return dict(self.hints).get(errno, "")
 
     def __str__(self) -> str:
         return self.redacted

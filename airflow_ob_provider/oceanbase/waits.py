@@ -308,7 +308,10 @@ class FreezeDone(Wait):
         """The compaction has no completeness signal of its own; this is the best test there is."""
         merges = "unknown" if snapshot.merges is None else str(snapshot.merges)
         if snapshot.frozen_memtables is None:
-            return Waiting(f"this server does not show frozen memtables; merges ended so far: {merges}", unknown=True)
+            return Terminal(
+                f"this server does not show frozen memtables (merges ended so far: {merges})",
+                "Whether the freeze is on disk cannot be seen; log backup starts without it, maybe more slowly.",
+            )
         if snapshot.frozen_memtables:
             return Waiting(f"{snapshot.frozen_memtables} frozen memtables are not on disk yet; merges ended: {merges}")
         return Ready({"read_at": to_json(snapshot.read_at), "frozen_memtables": 0, "merges": snapshot.merges})

@@ -79,6 +79,31 @@ SELECT {now}, t.tenant_id AS tenant_id, t.tenant_name AS tenant_name, n.pieces A
  ORDER BY t.tenant_id"""
 
 
+_DESTINATION_HINTS = (
+    (
+        1235,
+        "A file:// destination takes no '?…' parameters, and backup_dest cannot change while backup_backup_dest is "
+        "set: set backup_backup_dest to '' first.",
+    ),
+    (
+        4009,
+        "The destination cannot be read: mount it on every OBServer and let the observer's user read and write there "
+        "(or check host and keys of the object store).",
+    ),
+    (
+        9026,
+        "A destination that this cluster has archived to before can never be set again, not even the current one: give "
+        "an empty directory, or leave the destination as it is (a new round may use the unchanged one). Also check the "
+        "prefix (file://, oss://, cos://).",
+    ),
+    (
+        9036,
+        "backup_dest can change only while log backup is STOP and no data backup runs: StopArchivelogOperator, wait "
+        "for STOP, cancel or await the data backup, then set it. Stopping makes a gap: take a full backup afterwards.",
+    ),
+)
+
+
 class V3Dialect:
     """See :class:`~airflow_ob_provider.oceanbase.dialects.base.Dialect`."""
 
@@ -277,6 +302,7 @@ class V3Dialect:
         return Statement.write(
             f"ALTER SYSTEM SET backup_dest = {quote(destination.uri, field_name='destination')}",
             secrets=destination.secret_values,
+            hints=_DESTINATION_HINTS,
         )
 
     def set_destination_option(self, option: DestinationOption) -> Statement:

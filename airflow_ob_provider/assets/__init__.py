@@ -1,0 +1,1 @@
+"""Assets that this provider's DAGs update."""

@@ -1,0 +1,1 @@
+"""Links on tasks in the Airflow UI."""

@@ -1,0 +1,1 @@
+"""Tasks that check or change log backup."""

@@ -1,0 +1,321 @@
+"""Sensors on log backup: does it run, are its pieces usable, is everything up to a moment archived?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
+
+from airflow.sdk import BaseSensorOperator
+from airflow.sdk.bases.sensor import PokeReturnValue
+from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
+
+from airflow_ob_provider.exceptions import OceanBaseServerError, WaitReadError
+from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
+from airflow_ob_provider.links.oceanbase import RunbookLink
+from airflow_ob_provider.oceanbase.models import PieceStatus
+from airflow_ob_provider.oceanbase.statements import check_tenant_names
+from airflow_ob_provider.oceanbase.waits import (
+    ArchiveDoing,
+    CheckpointPassed,
+    PiecesReady,
+    Ready,
+    Terminal,
+    Wait,
+    Waiting,
+    from_wire,
+)
+from airflow_ob_provider.triggers.oceanbase import OceanBaseWaitTrigger
+from airflow_ob_provider.triggers.waiting import (
+    FailureBudget,
+    ProgressLog,
+    ReadFailure,
+    look,
+    outcome,
+    verdict_event,
+)
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+_Result = TypeVar("_Result")
+
+
+class OceanBaseSensor(BaseSensorOperator):
+    """Base of the sensors: one decision in every mode, and the same outcome.
+
+    A state that cannot heal raises :class:`~airflow_ob_provider.exceptions.ArchiveStateError` at once. Passing read
+    faults are borne: at least five in a row over at least two minutes end the wait with
+    :class:`~airflow_ob_provider.exceptions.WaitReadError`, which Airflow retries; with ``silent_fail``, and in
+    reschedule mode, where no count survives, only the timeout does. Sensors read only, so a retry is always safe. They
+    need SELECT on ``oceanbase.*`` in tenant sys.
+
+    :param oceanbase_conn_id: connection to read from.
+    :param deferrable: wait in the triggerer, without a worker slot. Default True; False waits by ``mode``.
+    :param poke_interval: seconds between reads, 15 by default: the server itself steps every 10 s.
+    :param timeout: seconds after which the wait fails, 1,800 by default.
+    """
+
+    template_fields: Sequence[str] = ("oceanbase_conn_id", "tenants")
+    ui_color = "#d7ecff"
+    operator_extra_links = (RunbookLink(),)
+
+    def __init__(
+        self,
+        *,
+        oceanbase_conn_id: str = OceanBaseHook.default_conn_name,
+        tenants: Sequence[str] | None = None,
+        deferrable: bool = True,
+        poke_interval: timedelta | float = 15.0,
+        timeout: timedelta | float = 1800.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(poke_interval=poke_interval, timeout=timeout, **kwargs)
+        self.oceanbase_conn_id = oceanbase_conn_id
+        self.tenants = tenants
+        self.deferrable = deferrable
+
+    def wanted(self) -> Wait:
+        """What to wait for.
+
+        :raises ValueError: an argument is not legal.
+        """
+        raise NotImplementedError
+
+    @property
+    def hook(self) -> OceanBaseHook:
+        """The hook of the connection."""
+        return OceanBaseHook(oceanbase_conn_id=self.oceanbase_conn_id)
+
+    def execute(self, context: Context) -> Any:
+        """Look once, then wait in the triggerer; or poke."""
+        if self.deferrable:
+            return self._flagged(lambda: self._look_and_defer(context))
+        return self._flagged(lambda: super(OceanBaseSensor, self).execute(context))
+
+    def _look_and_defer(self, context: Context) -> Any:
+        wait = self.wanted()
+        try:
+            wait, verdict = look(self.hook, wait)
+        except OceanBaseServerError as error:
+            if not error.is_transient:
+                raise
+            self.log.warning("The first look failed, the trigger goes on: %s", error)
+        else:
+            if not isinstance(verdict, Waiting):
+                return self._settle(verdict)
+            ProgressLog(self.log).show(verdict)
+        return self._defer(wait, context)
+
+    def _defer(self, wait: Wait, context: Context) -> NoReturn:
+        ti = context["ti"]
+        self.defer(
+            trigger=OceanBaseWaitTrigger(
+                oceanbase_conn_id=self.oceanbase_conn_id,
+                wait=wait.to_wire(),
+                poll_interval=self.poke_interval,
+                label=f"dag={ti.dag_id} task={ti.task_id} run={ti.run_id}",
+                patient=self.silent_fail,
+            ),
+            method_name="execute_complete",
+            timeout=timedelta(seconds=self.timeout),
+        )
+        raise AssertionError("defer() returned")  # pragma: no cover
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:  # noqa: ARG002
+        """Turn the trigger's event into a result or an error."""
+        return outcome(event, what=self.task_id, log=self.log)
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Look once; False while it is not there yet."""
+        wait = self._remembered(context)
+        try:
+            wait, verdict = look(self.hook, wait)
+        except OceanBaseServerError as error:
+            failure = ReadFailure.of(error)
+            if failure.permanent:
+                raise
+            self.log.warning("Reading failed (%s in a row): %s", self._budget.failures + 1, failure.reason)
+            if self._budget.spent_by(failure):
+                raise WaitReadError(
+                    f"{self.task_id}: the state could not be read, so nothing is known about it: {failure.reason}"
+                ) from error
+            return PokeReturnValue(is_done=False)
+        self._budget.reset()
+        self._remember(wait, context)
+        if isinstance(verdict, Waiting):
+            self._progress.show(verdict)
+            return PokeReturnValue(is_done=False)
+        return PokeReturnValue(is_done=True, xcom_value=self._settle(verdict))
+
+    def _settle(self, verdict: Ready | Terminal) -> dict[str, Any]:
+        return outcome(verdict_event(verdict), what=self.task_id, log=self.log)
+
+    @property
+    def _budget(self) -> FailureBudget:
+        budget: FailureBudget = self.__dict__.setdefault(
+            "_poke_budget", FailureBudget(patient=self.silent_fail or self.reschedule)
+        )
+        return budget
+
+    @property
+    def _progress(self) -> ProgressLog:
+        progress: ProgressLog = self.__dict__.setdefault("_poke_progress", ProgressLog(self.log))
+        return progress
+
+    # The first look fixes moments on the server's clock. Between pokes they live in this object; between the
+    # processes of reschedule mode in the task's state store, which Airflow has from 3.3 on.
+
+    def _remembered(self, context: Context) -> Wait:
+        wait: Wait | None = self.__dict__.get("_poke_wait")
+        store = self._store(context)
+        if wait is None and store is not None:
+            stored = store.get(self._store_key(context))
+            wait = from_wire(stored) if isinstance(stored, dict) else None
+        return wait or self.wanted()
+
+    def _remember(self, wait: Wait, context: Context) -> None:
+        if self.__dict__.get("_poke_wait") == wait:
+            return
+        self.__dict__["_poke_wait"] = wait
+        store = self._store(context)
+        if store is not None:
+            store.set(self._store_key(context), wait.to_wire())
+
+    def _store(self, context: Context) -> Any:
+        return context.get("task_state_store") if self.reschedule else None
+
+    @staticmethod
+    def _store_key(context: Context) -> str:
+        return f"oceanbase-wait-{context['ti'].try_number}"
+
+    def _flagged(self, run: Callable[[], _Result]) -> _Result:
+        """Give ``soft_fail`` and ``never_fail`` in every mode the outcome that they have after a deferral."""
+        try:
+            return run()
+        except (AirflowFailException, AirflowSensorTimeout, WaitReadError) as error:
+            if self.soft_fail or self.never_fail:
+                raise AirflowSkipException(f"skipped by soft_fail or never_fail: {error}") from error
+            raise
+
+
+class ArchiveDoingSensor(OceanBaseSensor):
+    """Wait until log backup is DOING, for the cluster and every user tenant.
+
+    INTERRUPTED fails at once with the recovery steps; STOP fails when it lasts longer than a minute of the server's
+    clock; a status the manuals do not know is waited out. Source: CDB_OB_BACKUP_ARCHIVELOG; the manual's step "STATUS is
+    DOING" looks at one row, here all must be.
+
+    :param tenants: user tenants that must be DOING; None means all that exist.
+    :param min_round: round that must have begun at least, for instance the start's; 0 takes any.
+    :return: round, states, start, checkpoint, the server's time, number of tenants.
+    """
+
+    template_fields: Sequence[str] = (*OceanBaseSensor.template_fields, "min_round")
+
+    def __init__(self, *, min_round: int | str = 0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.min_round = min_round
+
+    def wanted(self) -> ArchiveDoing:
+        """See :class:`~airflow_ob_provider.oceanbase.waits.ArchiveDoing`."""
+        return ArchiveDoing(
+            tenants=check_tenant_names(self.tenants), min_round=check_round(self.min_round, "min_round") or 0
+        )
+
+
+class PieceStatusSensor(OceanBaseSensor):
+    """Wait until the newest piece of every tenant has a wanted status and its files are AVAILABLE.
+
+    BROKEN files and missing piece ids fail at once. Pieces that clean-up has taken are not a fault. Without splitting
+    there is one piece, 0, a tenant and round. Source: CDB_OB_BACKUP_PIECE_FILES.
+
+    :param tenants: user tenants to look at; None means all that exist.
+    :param round_id: archive round; None means the current one.
+    :param statuses: wanted statuses of the newest piece: ACTIVE while archiving (default), FROZEN after a stop.
+    :return: round, numbers of tenants and pieces, the newest piece of up to 20 tenants.
+    """
+
+    template_fields: Sequence[str] = (*OceanBaseSensor.template_fields, "round_id", "statuses")
+    legal_statuses: ClassVar[tuple[str, ...]] = tuple(word for word in PieceStatus if word != PieceStatus.UNKNOWN)
+
+    def __init__(
+        self,
+        *,
+        round_id: int | str | None = None,
+        statuses: Sequence[str] = (PieceStatus.ACTIVE,),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.round_id = round_id
+        self.statuses = statuses
+
+    def wanted(self) -> PiecesReady:
+        """See :class:`~airflow_ob_provider.oceanbase.waits.PiecesReady`."""
+        words = [self.statuses] if isinstance(self.statuses, str) else list(self.statuses)
+        wrong = [word for word in words if word not in self.legal_statuses]
+        if wrong or not words:
+            raise ValueError(f"statuses must be of {', '.join(self.legal_statuses)}; not {wrong or words!r}")
+        return PiecesReady(
+            tenants=check_tenant_names(self.tenants),
+            round_id=check_round(self.round_id, "round_id"),
+            statuses=tuple(str(word) for word in words),
+        )
+
+
+class ArchiveCheckpointSensor(OceanBaseSensor):
+    """Wait until everything written before a moment is archived: the proof that log backup moves.
+
+    Ready when the checkpoint (MAX_NEXT_TIME) of the cluster and of every tenant has reached the moment, in a round that
+    began before it; a moment before the round's start cannot be proven and fails at once. It proves what the server's
+    catalog says, not that the files can be read back: only a restore does.
+
+    :param after: ``"now"`` (the server's clock at the first look), a datetime, or text in ISO 8601; without an offset it
+        is the server's local time.
+    :param tenants: user tenants that must have passed it; None means all that exist.
+    :return: as :class:`ArchiveDoingSensor`, with ``after`` and the lowest checkpoint.
+    """
+
+    template_fields: Sequence[str] = (*OceanBaseSensor.template_fields, "after")
+
+    def __init__(self, *, after: str | datetime = "now", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.after = after
+
+    def wanted(self) -> CheckpointPassed:
+        """See :class:`~airflow_ob_provider.oceanbase.waits.CheckpointPassed`."""
+        return CheckpointPassed(tenants=check_tenant_names(self.tenants), after=self._moment())
+
+    def _moment(self) -> datetime | None:
+        if isinstance(self.after, datetime):
+            return self.after
+        word = str(self.after).strip()
+        if word.lower() == "now":
+            return None
+        try:
+            return datetime.fromisoformat(word)
+        except ValueError:
+            raise ValueError(
+                f"after must be 'now' or a moment such as 2026-11-23 10:00:00+08:00; not {self.after!r}"
+            ) from None
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """As every sensor; a rescheduled task must be able to remember what "now" was."""
+        if self.reschedule and self._store(context) is None and self._moment() is None:
+            raise ValueError(
+                "after='now' with mode='reschedule' needs Airflow 3.3, where a task has a state store: use "
+                "deferrable=True, mode='poke', or give a moment"
+            )
+        return super().poke(context)
+
+
+def check_round(value: object, name: str) -> int | None:
+    """A round number; None and '' mean not given. Rendered templates arrive as text.
+
+    :raises ValueError: not a whole number from 0 on.
+    """
+    if value is None or value in ("", "None"):
+        return None
+    if isinstance(value, bool) or not str(value).isdigit():
+        raise ValueError(f"{name} must be a whole number from 0 on, not {value!r}")
+    return int(str(value))

@@ -1,0 +1,168 @@
+"""The trigger behind every deferred wait: one poller a connection, whatever the number of waits.
+
+It reads only, and it never raises: a trigger that crashes is silently skipped under ``soft_fail``, so every outcome,
+also an unexpected one, becomes an event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Hashable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, suppress
+from typing import Any
+
+from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+
+from airflow_ob_provider.hooks.oceanbase import OceanBaseHook, OceanBaseSession
+from airflow_ob_provider.oceanbase.reader import read_for
+from airflow_ob_provider.oceanbase.waits import Waiting, from_wire
+from airflow_ob_provider.triggers.waiting import (
+    FailureBudget,
+    ProgressLog,
+    ReadFailure,
+    unreadable_event,
+    verdict_event,
+)
+
+MIN_POLL_SECONDS = 1.0
+MAX_BACK_OFF = 5.0
+JITTER = 0.1
+CONNECTION_SECONDS = 600.0
+"""A poller's connection is renewed this often, so that it follows a proxy's or a server's fail-over."""
+
+# Not asyncio's default pool: a hung read would take slots from every other trigger of this triggerer.
+_THREADS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="oceanbase-poller")
+
+
+class OceanBaseWaitTrigger(BaseEventTrigger):
+    """Polls until a :class:`~airflow_ob_provider.oceanbase.waits.Wait` is Ready or Terminal.
+
+    Fires exactly one event ``{"status": "ready" | "terminal" | "unreadable", …}``. There is no deadline here: the
+    timeout given to ``defer()`` ends the wait. On Airflow 3.3 waits on the same connection, kind of reading and
+    cadence share one poller in each triggerer process; before, each has its own.
+
+    :param oceanbase_conn_id: connection to read from.
+    :param wait: the wait in its wire form.
+    :param poll_interval: seconds between reads, at least 1, ±10 %; up to five times as long while reads fail.
+    :param label: who waits, for the comment in front of each statement.
+    :param patient: passing read faults never end the wait, however long they last.
+    """
+
+    supports_triggerer_queue = True
+
+    def __init__(
+        self,
+        *,
+        oceanbase_conn_id: str = OceanBaseHook.default_conn_name,
+        wait: dict[str, Any] | None = None,
+        poll_interval: float = 15.0,
+        label: str = "",
+        patient: bool = False,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.oceanbase_conn_id = oceanbase_conn_id
+        self.wait = wait or {}
+        self.poll_interval = poll_interval
+        self.label = label
+        self.patient = patient
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Arguments are a wire format: only ever added to, and always optional."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "oceanbase_conn_id": self.oceanbase_conn_id,
+                "wait": self.wait,
+                "poll_interval": self.poll_interval,
+                "label": self.label,
+                "patient": self.patient,
+            },
+        )
+
+    def shared_stream_key(self) -> Hashable | None:
+        """Connection, cadence and what is read; which tenants are waited for is each wait's own matter."""
+        try:
+            wait = from_wire(self.wait)
+        except ValueError:
+            return None
+        arguments = json.dumps(wait.read_arguments(), sort_keys=True)
+        return (type(self).__qualname__, self.oceanbase_conn_id, float(self.poll_interval), wait.reads, arguments)
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Own loop: before Airflow 3.3 and in ``dag.test()``."""
+        async with aclosing(self.open_shared_stream(self.serialize()[1])) as stream:
+            async for event in self.filter_shared_stream(stream):
+                yield event
+
+    @classmethod
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncGenerator[Any, None]:
+        """Full snapshots, or :class:`ReadFailure`, for ever. Never raises: that would end every wait on it."""
+        interval = max(float(kwargs.get("poll_interval") or 0), MIN_POLL_SECONDS)
+        poller = _Poller(kwargs)
+        failures = 0
+        try:
+            while True:
+                reading = await asyncio.get_running_loop().run_in_executor(_THREADS, poller.read)
+                failures = failures + 1 if isinstance(reading, ReadFailure) else 0
+                yield reading
+                back_off = min(2.0 ** max(failures - 1, 0), MAX_BACK_OFF)
+                await asyncio.sleep(interval * back_off * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
+        finally:
+            with suppress(RuntimeError):  # the interpreter is going down and takes no more work
+                _THREADS.submit(poller.close)
+
+    async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
+        """Judge each snapshot for this wait; one event ends it."""
+        try:
+            wait = from_wire(self.wait)
+            budget = FailureBudget(patient=self.patient)
+            progress = ProgressLog(self.log)
+            async for reading in shared_stream:
+                if isinstance(reading, ReadFailure):
+                    self.log.warning("Reading failed (%s in a row): %s", budget.failures + 1, reading.reason)
+                    if budget.spent_by(reading):
+                        yield TriggerEvent(unreadable_event(reading))
+                        return
+                    continue
+                budget.reset()
+                wait = wait.begun(reading.read_at)
+                verdict = wait.judge(reading)
+                if not isinstance(verdict, Waiting):
+                    yield TriggerEvent(verdict_event(verdict))
+                    return
+                progress.show(verdict)
+            yield TriggerEvent(unreadable_event(ReadFailure("the stream of readings ended", permanent=False)))
+        except Exception as error:  # whatever it is, it must reach the task as an event
+            yield TriggerEvent(unreadable_event(ReadFailure.of(error)))
+
+
+class _Poller:
+    """Reads on one kept connection, in a thread. Any error closes it; the next read opens a new one."""
+
+    def __init__(self, kwargs: Mapping[str, Any]) -> None:
+        self._wait = from_wire(kwargs["wait"])
+        self._hook = OceanBaseHook(
+            oceanbase_conn_id=kwargs.get("oceanbase_conn_id"), label=str(kwargs.get("label") or "trigger")
+        )
+        self._session: OceanBaseSession | None = None
+        self._opened = 0.0
+
+    def read(self) -> Any:
+        try:
+            if self._session is None or time.monotonic() - self._opened > CONNECTION_SECONDS:
+                self.close()
+                self._session = self._hook.open_session()
+                self._opened = time.monotonic()
+            return read_for(self._wait, self._session.dialect)
+        except Exception as error:  # every subscriber decides for itself what it means
+            self.close()
+            return ReadFailure.of(error)
+
+    def close(self) -> None:
+        session, self._session = self._session, None
+        if session:
+            session.close()

@@ -35,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         proxy=options.proxy,
     ) as box:
         login = box.connection()["login"]
-        print(f"sandbox ready: host={box.host} port={box.port} login={login} profile={options.profile}", flush=True)
+        ready = f"sandbox ready: host={box.host} port={box.port} login={login} profile={options.profile}"
+        print(ready, flush=True)  # noqa: T201 - the line a caller waits for
         stop.wait()
     return 0
 

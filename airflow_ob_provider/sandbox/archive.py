@@ -7,50 +7,23 @@ One RootService loop decides, the OBServers archive and report. Rules as in Ocea
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from .archivers import Archivers
 from .clock import Event
 from .errors import ServerError, not_supported
 from .options import DestOption, destination_key, parse_dest_option, parse_time
 from .pieces import Pieces
-from .topology import SYS_TENANT_ID, Server, Tenant
+from .status import BEGINNING, DOING, INTERRUPTED, STATUSES, STOP, STOPPING, StatusRow
+from .topology import SYS_TENANT_ID
 
 if TYPE_CHECKING:
     from .cluster import Cluster
 
-STOP, BEGINNING, DOING, STOPPING, INTERRUPTED = "STOP", "BEGINNING", "DOING", "STOPPING", "INTERRUPTED"
-STATUSES = (STOP, BEGINNING, DOING, STOPPING, INTERRUPTED)
-
 #: ARCHIVELOG and NOARCHIVELOG wake the RootService's loop at once.
 WAKE_SECONDS = 0.3
-#: OBServers re-read the round, and look for the mount, every 10 s.
-SERVER_READ_SECONDS = 10.0
-
-
-@dataclass
-class StatusRow:
-    """A row of CDB_OB_BACKUP_ARCHIVELOG."""
-
-    tenant_id: int
-    round_id: int = 0
-    status: str = STOP
-    start_piece_id: int = 0
-    piece_id: int = 0
-    first: datetime | None = None
-    next: datetime | None = None
-
-
-@dataclass
-class Stream:
-    """What one server reports about one tenant's log."""
-
-    ready: datetime
-    start: datetime
-    checkpoint: datetime
-    interrupted: bool = False
-    stopped: bool = False
 
 
 class LogArchive:
@@ -66,9 +39,8 @@ class LogArchive:
         self.destination = ""
         #: destinations that hold archive info of this cluster
         self.used_destinations: set[str] = set()
-        self.streams: dict[tuple[int, int], Stream] = {}
+        self.archivers = Archivers(cluster, self)
         self._pass: Event | None = None
-        self._server_events: list[Event] = []
 
     # --- statements -----------------------------------------------------------------------------------
 
@@ -115,10 +87,16 @@ class LogArchive:
         if status not in STATUSES:
             raise ValueError(f"unknown status {status!r}, known: {', '.join(STATUSES)}")
         if status == STOP:
-            if self.sys.status != STOP:
-                self._finish()
-                self._cluster.run_internal_set("enable_log_archive", "False")
-            return
+            self._force_stop()
+        else:
+            self._force_round(status)
+
+    def _force_stop(self) -> None:
+        if self.sys.status != STOP:
+            self._finish()
+            self._cluster.run_internal_set("enable_log_archive", "False")
+
+    def _force_round(self, status: str) -> None:
         if self.sys.status == STOP:
             self._begin(self._cluster.parameters.central("backup_dest") or "file:///data/nfs/backup")
         self.used_destinations.add(destination_key(self.destination))
@@ -128,24 +106,16 @@ class LogArchive:
         if status == STOPPING:
             self._stopping()
         elif status == INTERRUPTED:
-            for stream in self.streams.values():
-                stream.interrupted = True
-            for row in self.tenants.values():
-                row.status = INTERRUPTED
-            self._cluster.run_internal_set("enable_log_archive", "False")
+            self.archivers.interrupt()
+            self._pass_interrupted()
         if status != STOPPING:
             self._change(self.sys, status)
             self._wake(self._idle_seconds())
 
     def _force_running(self) -> None:
         """Every tenant archived by every server up to now."""
-        for tenant_id, row in self.tenants.items():
-            for server in self._cluster.servers:
-                if (server.index, tenant_id) not in self.streams:
-                    self._open_stream(server, self._cluster.tenant_by_id(tenant_id))
-                stream = self.streams[server.index, tenant_id]
-                stream.ready, stream.interrupted = self._now, False
-                stream.checkpoint = max(stream.checkpoint, self._now)
+        self.archivers.catch_up()
+        for row in self.tenants.values():
             self._run_tenant(row, self.sys.first or self._now)
         self.sys.status = BEGINNING
         self._run_sys(self.sys.first or self._now)
@@ -181,7 +151,6 @@ class LogArchive:
 
     def _begin(self, destination: str) -> None:
         self.destination = destination
-        self.streams.clear()
         splitting = self.option.piece_switch_interval > 0
         piece = self.pieces.next_id() if splitting else 0
         # Without splitting the status row keeps the piece id of the last round that split.
@@ -191,7 +160,7 @@ class LogArchive:
         self._cluster.run_internal_set("enable_log_archive", "True")
         self._event("handle_start_log_archive", new_status=BEGINNING, round_id=self.sys.round_id,
                     piece_id=piece, result=0)  # fmt: skip
-        self._start_servers()
+        self.archivers.start()
         self._wake(WAKE_SECONDS)
 
     def _stopping(self) -> None:
@@ -234,11 +203,11 @@ class LogArchive:
         self._prepare_tenants()
         if self._interrupt_if_reported():
             return
-        if not all(self._is_running(tenant) for tenant in self._cluster.user_tenants):
+        if not all(self.archivers.is_running(tenant) for tenant in self._cluster.user_tenants):
             return
-        starts = [s.start for s in self._live_streams()]
+        starts = [s.start for s in self.archivers.live()]
         common = max(starts, default=self.sys.first or self._now)
-        if starts and common > min(s.checkpoint for s in self._live_streams()):
+        if starts and common > min(s.checkpoint for s in self.archivers.live()):
             return
         for row in self.tenants.values():
             self._run_tenant(row, common)
@@ -259,7 +228,7 @@ class LogArchive:
         row.first = start
         self._change(row, DOING)
         self.pieces.restart(row.tenant_id, row.round_id, start)
-        row.next = self._reported_checkpoint(row.tenant_id)
+        row.next = self.archivers.checkpoint(row.tenant_id)
 
     def _pass_doing(self) -> None:
         self._prepare_tenants()
@@ -267,8 +236,8 @@ class LogArchive:
             return
         for tenant in self._cluster.user_tenants:
             row = self.tenants[tenant.tenant_id]
-            if row.status == BEGINNING and self._is_running(tenant):
-                self._run_tenant(row, max(s.start for s in self._live_streams(tenant.tenant_id)))
+            if row.status == BEGINNING and self.archivers.is_running(tenant):
+                self._run_tenant(row, max(s.start for s in self.archivers.live(tenant.tenant_id)))
         self._publish()
         if not self._cluster.faults.dead_servers:
             self._split_pieces()
@@ -286,7 +255,7 @@ class LogArchive:
         if self._cluster.parameters.central("backup_dest"):
             if faults.destination_unwritable or faults.dead_servers:
                 return
-            if not all(s.stopped for s in self.streams.values()):
+            if not self.archivers.all_stopped:
                 return
         self._finish()
 
@@ -295,14 +264,13 @@ class LogArchive:
         self.history += [replace(self.sys, status=STOP)]
         self.history += [replace(row, status=STOP) for row in self.tenants.values()]
         self.tenants.clear()
-        self.streams.clear()
-        for event in self._server_events:
-            event.cancel()
-        self._server_events.clear()
+        self.archivers.stop()
+        if self._pass:
+            self._pass.cancel()
         self._change(self.sys, STOP)
 
     def _interrupt_if_reported(self) -> bool:
-        if any(s.interrupted for s in self.streams.values()):
+        if self.archivers.any_interrupted:
             self._change(self.sys, INTERRUPTED)
             return True
         return False
@@ -315,7 +283,7 @@ class LogArchive:
         for tenant_id in [t for t in self.tenants if t not in living]:
             # The backup of a dropped tenant remains restorable, so its row moves to the history.
             self.history.append(replace(self.tenants.pop(tenant_id), status=STOP))
-        self.streams = {key: s for key, s in self.streams.items() if key[1] in living}
+        self.archivers.keep(living)
         for tenant in living.values():
             if tenant.tenant_id in self.tenants:
                 continue
@@ -328,28 +296,12 @@ class LogArchive:
                              tenant.created, self._now)  # fmt: skip
             self._event("prepare_new_tenant", tenant_id=tenant.tenant_id, round_id=self.sys.round_id)
 
-    def _live_streams(self, tenant_id: int | None = None) -> list[Stream]:
-        dead = self._cluster.faults.dead_servers
-        return [
-            stream
-            for (server, tenant), stream in self.streams.items()
-            if server not in dead and tenant_id in (None, tenant)
-        ]
-
-    def _is_running(self, tenant: Tenant) -> bool:
-        alive = [s for s in self._cluster.servers if s.index not in self._cluster.faults.dead_servers]
-        streams = self._live_streams(tenant.tenant_id)
-        return len(streams) == len(alive) and all(s.ready <= self._now for s in streams)
-
-    def _reported_checkpoint(self, tenant_id: int) -> datetime:
-        return min(s.checkpoint for (_, t), s in self.streams.items() if t == tenant_id)
-
     def _publish(self) -> None:
         """Write the checkpoints into the rows: sys is the minimum over tenants, and nothing goes back."""
         faults = self._cluster.faults
         for row in self.tenants.values():
             if row.status == DOING and row.next:
-                row.next = max(row.next, self._reported_checkpoint(row.tenant_id))
+                row.next = max(row.next, self.archivers.checkpoint(row.tenant_id))
         checkpoints = [row.next for row in self.tenants.values() if row.status == DOING and row.next]
         if checkpoints:
             lowest = min(checkpoints)
@@ -382,60 +334,3 @@ class LogArchive:
         for row in (self.sys, *self.tenants.values()):
             row.piece_id = piece
         self._event("freeze_piece", round_id=round_id, piece_id=piece)
-
-    # --- what the servers do --------------------------------------------------------------------------
-
-    def _start_servers(self) -> None:
-        for event in self._server_events:
-            event.cancel()
-        self._server_events.clear()
-        for server in self._cluster.servers:
-            # Spread over one period, deterministically; with up to three servers the second pass sees all.
-            self._schedule_server(server, 1.5 + server.index * 3.1 % 7.5, self._read_round)
-
-    def _schedule_server(self, server: Server, seconds: float, act: Callable[[Server], None]) -> None:
-        self._server_events = [e for e in self._server_events if e.action is not None]
-        self._server_events.append(self._cluster.timeline.after(seconds, lambda: act(server)))
-
-    def _read_round(self, server: Server) -> None:
-        """A server's periodic look: new tenants to archive, its mount, the end of the round."""
-        cluster, faults = self._cluster, self._cluster.faults
-        if server.index not in faults.dead_servers:
-            if self.sys.status == STOPPING:
-                for stream in self._streams_of(server):
-                    stream.stopped = True
-            elif self.sys.status in {BEGINNING, DOING}:
-                for tenant_id, row in self.tenants.items():
-                    if row.status == BEGINNING and (server.index, tenant_id) not in self.streams:
-                        self._open_stream(server, cluster.tenant_by_id(tenant_id))
-                if server.index in faults.unmounted_servers:
-                    for stream in self._streams_of(server):
-                        stream.interrupted = True
-        self._schedule_server(server, SERVER_READ_SECONDS, self._read_round)
-
-    def _streams_of(self, server: Server) -> list[Stream]:
-        return [stream for (index, _), stream in self.streams.items() if index == server.index]
-
-    def _open_stream(self, server: Server, tenant: Tenant | None) -> None:
-        if tenant is None:
-            return
-        delay = 1.0 + self._cluster.faults.slow_start_seconds
-        start = max(self.sys.first or self._now, tenant.created)
-        self.streams[server.index, tenant.tenant_id] = Stream(
-            ready=self._now + timedelta(seconds=delay), start=start, checkpoint=max(start, self._now)
-        )
-        key = (server.index, tenant.tenant_id)
-        self._schedule_server(server, self.interval, lambda s: self._checkpoint(s, key))
-
-    def _checkpoint(self, server: Server, key: tuple[int, int]) -> None:
-        """A cold partition's checkpoint advances once per interval."""
-        stream = self.streams.get(key)
-        if stream is None:
-            return
-        faults = self._cluster.faults
-        held = faults.frozen_checkpoint or faults.dead_servers or faults.destination_unwritable
-        if not held and not stream.interrupted and self.sys.status in {BEGINNING, DOING}:
-            # Each tenant's last log is a little older than the moment the server looks.
-            behind = timedelta(microseconds=100_000 + key[1] * 7919 % 400_000)
-            stream.checkpoint = max(stream.checkpoint, self._now - behind)
-        self._schedule_server(server, self.interval, lambda s: self._checkpoint(s, key))

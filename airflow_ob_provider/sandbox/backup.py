@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from .archive import DOING
 from .errors import ServerError, not_supported
+from .status import DOING
 from .topology import SYS_TENANT_ID, Tenant
 
 if TYPE_CHECKING:

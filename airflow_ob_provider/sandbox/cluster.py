@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from .archive import STOP, LogArchive
+from .archive import LogArchive
 from .backup import DataBackup
 from .clock import Timeline
 from .errors import ServerError, not_supported
@@ -18,6 +18,7 @@ from .freeze import Freezer
 from .options import check_destination, destination_key, parse_bool, parse_dest_option
 from .parameters import Parameters, definitions
 from .profiles import Profile
+from .status import STOP
 from .topology import FIRST_USER_TENANT_ID, SYS_TENANT_ID, Server, Tenant, User, make_servers
 
 CLUSTER_ID = 1

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 import sqlglot
 from sqlglot import exp
@@ -22,6 +22,7 @@ from sqlglot.errors import SqlglotError
 from . import functions, resulttypes
 from .errors import ServerError, syntax_error
 from .lexer import tokenize
+from .rewrite import Rewriter
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,10 @@ class _Backticks(SQLite):
     """SQLite with quoted identifiers that never fall back to string literals, as double quotes do."""
 
     class Tokenizer(SQLite.Tokenizer):
-        IDENTIFIERS = ["`"]
+        IDENTIFIERS: ClassVar[list[str | tuple[str, str]]] = ["`"]
 
 
 _STORAGE = {"bigint": "INTEGER", "double": "REAL"}
-_NOW_NAMES = {"now", "sysdate", "localtime", "localtimestamp", "current_timestamp"}
 
 
 def select(sql: str, scope: Scope) -> Result:
@@ -85,17 +85,13 @@ def select(sql: str, scope: Scope) -> Result:
         raise syntax_error(sql)
     query = statements[0]
     tables = _bind_tables(query, scope)
-    aggregates: dict[str, type] = {}
-    # Children before parents: a rewritten parent takes its rewritten children along.
-    for node in reversed(list(query.walk())):
-        changed = _rewrite(node, scope, aggregates)
-        if changed is not node:
-            node.replace(changed)
+    rewriter = Rewriter(scope)
+    rewriter.run(query)
     with_types = resulttypes.columns_of(query, {key: table.columns for key, table in tables.items()})
     connection = sqlite3.connect(":memory:", isolation_level=None)
     try:
         functions.register(connection)
-        for name, aggregate in aggregates.items():
+        for name, aggregate in rewriter.aggregates.items():
             connection.create_aggregate(name, 1, aggregate)
         for key, table in tables.items():
             _create(connection, key, table, scope.shift)
@@ -110,7 +106,7 @@ def _near(error: SqlglotError, sql: str) -> str:
     return sql[sql.find(highlight) :] if highlight else sql
 
 
-def _bind_tables(query: exp.Expression, scope: Scope) -> dict[str, Table]:
+def _bind_tables(query: exp.Expr, scope: Scope) -> dict[str, Table]:
     """Resolve every table name; the query then refers to SQLite tables named by the keys."""
     ctes = {cte.alias.lower() for cte in query.find_all(exp.CTE)}
     tables: dict[str, Table] = {}
@@ -132,129 +128,15 @@ def _bind_tables(query: exp.Expression, scope: Scope) -> dict[str, Table]:
     return tables
 
 
-def _call(name: str, *arguments: exp.Expression) -> exp.Anonymous:
-    return exp.Anonymous(this=name, expressions=list(arguments))
-
-
-def _constant(value: Any) -> exp.Expression:
-    return exp.null() if value is None else exp.convert(value)
-
-
-def _digits(node: exp.Expression | None) -> int:
-    return int(node.name) if isinstance(node, exp.Literal) else 0
-
-
-def _timestamp(moment: datetime, digits: int) -> exp.Expression:
-    return _call("ob_timestamp", exp.Literal.string(functions.format_datetime(moment, digits)))
-
-
-def _rewrite(node: exp.Expression, scope: Scope, aggregates: dict[str, type]) -> exp.Expression:
-    """One node of the tree from MySQL's meaning to something SQLite can compute."""
-    if isinstance(node, exp.GroupConcat):
-        return _group_concat(node, aggregates)
-    if isinstance(node, exp.Anonymous):
-        return _rewrite_call(node, scope)
-    if isinstance(node, exp.CurrentTimestamp | exp.Localtimestamp):
-        return _timestamp(scope.now, _digits(node.this))
-    if isinstance(node, exp.UtcTimestamp):
-        return _timestamp(scope.now - scope.utc_offset, _digits(node.this))
-    if isinstance(node, exp.CurrentDate):
-        return exp.Literal.string(scope.now.strftime("%Y-%m-%d"))
-    if isinstance(node, exp.SessionParameter):
-        return _constant(scope.variable(node.name, str(node.args.get("kind") or "")))
-    if isinstance(node, exp.Parameter):
-        return exp.null()
-    if isinstance(node, exp.CurrentVersion):
-        return _constant(scope.constants["version"])
-    if isinstance(node, exp.CurrentUser):
-        return _constant(scope.constants["current_user"])
-    if isinstance(node, exp.CurrentSchema):
-        return _constant(scope.constants["database"])
-    if isinstance(node, exp.Select):
-        # Hints and locking reads have no meaning here.
-        node.set("hint", None)
-        node.set("locks", None)
-        return node
-    return _rewrite_time(node)
-
-
-def _rewrite_call(node: exp.Anonymous, scope: Scope) -> exp.Expression:
-    name = node.name.lower()
-    arguments = node.expressions
-    if name in _NOW_NAMES:
-        return _timestamp(scope.now, _digits(arguments[0] if arguments else None))
-    if name in scope.constants and not arguments:
-        return _constant(scope.constants[name])
-    if name == "unix_timestamp":
-        argument = arguments[0] if arguments else _timestamp(scope.now, 0)
-        call = _call("ob_unix_timestamp", argument)
-        seconds = exp.Literal.number(int(scope.utc_offset.total_seconds()))
-        return exp.Paren(this=exp.Sub(this=call, expression=seconds))
-    if name not in functions.FUNCTIONS:
-        # Known to SQLite or to nobody.
-        return node
-    return _call(name, *arguments)
-
-
-def _group_concat(node: exp.GroupConcat, aggregates: dict[str, type]) -> exp.Expression:
-    """An aggregate of our own per use: SQLite 3.40 has neither its ORDER BY nor DISTINCT with a separator."""
-    value, separator, ordering = node.this, node.args.get("separator"), ""
-    if isinstance(value, exp.Order):
-        ordering = "DESC" if value.expressions[0].args.get("desc") else "ASC"
-        value = value.this
-    name = f"ob_group_concat_{len(aggregates)}"
-    aggregates[name] = functions.make_group_concat(separator.name if separator else ",", ordering)
-    return _call(name, value)
-
-
-def _rewrite_time(node: exp.Expression) -> exp.Expression:
-    """Time arithmetic, time formats and casts to times; the string functions SQLite lacks."""
-    interval = node.args.get("expression")
-    if isinstance(node, exp.Add | exp.Sub) and isinstance(interval, exp.Interval):
-        sign = 1 if isinstance(node, exp.Add) else -1
-        return _add(node.this, interval.this, interval.args["unit"], sign)
-    if isinstance(node, exp.DateAdd | exp.TimestampAdd | exp.DateSub):
-        sign = -1 if isinstance(node, exp.DateSub) else 1
-        return _add(node.this, node.expression, node.args.get("unit") or exp.var("DAY"), sign)
-    if isinstance(node, exp.TimestampDiff):
-        unit = exp.Literal.string(node.args["unit"].name.upper())
-        return _call("ob_timestampdiff", unit, node.expression, node.this)
-    if isinstance(node, exp.DateDiff):
-        return _call("ob_timestampdiff", exp.Literal.string("DAY"), node.expression, node.this)
-    if isinstance(node, exp.TsOrDsToTimestamp | exp.TsOrDsToDate):
-        return node.this
-    if isinstance(node, exp.Date):
-        return _call("ob_date", node.this)
-    if isinstance(node, exp.TimeToStr):
-        return _call("ob_strftime", node.this, node.args["format"])
-    if isinstance(node, exp.StrToDate | exp.StrToTime):
-        return _call("ob_strptime", node.this, node.args["format"])
-    if isinstance(node, exp.Left):
-        return _call("ob_left", node.this, node.expression)
-    if isinstance(node, exp.Right):
-        return _call("ob_right", node.this, node.expression)
-    if isinstance(node, exp.Cast) and node.to.this in resulttypes.TIME_TYPES:
-        digits = node.to.expressions[0].name if node.to.expressions else "0"
-        return _call("ob_to_datetime", node.this, exp.Literal.number(digits))
-    return node
-
-
-def _add(value: exp.Expression, amount: exp.Expression, unit: exp.Expression, sign: int) -> exp.Expression:
-    scaled = exp.Mul(this=exp.Paren(this=amount.copy()), expression=exp.Literal.number(1))
-    if sign < 0:
-        scaled = exp.Mul(this=scaled, expression=exp.Neg(this=exp.Literal.number(1)))
-    return _call("ob_timestampadd", value.copy(), scaled, exp.Literal.string(unit.name.upper()))
-
-
 def _create(connection: sqlite3.Connection, key: str, table: Table, shift: timedelta) -> None:
     columns = ", ".join(
         f"`{c.name}` {_STORAGE.get(c.kind) or ('REAL' if c.kind.startswith('decimal') else 'TEXT COLLATE NOCASE')}"
         for c in table.columns
     )
     connection.execute(f"CREATE TABLE `{key}` ({columns})")
-    marks = ", ".join("?" * len(table.columns))
+    insert = f"INSERT INTO `{key}` VALUES ({', '.join('?' * len(table.columns))})"  # noqa: S608 - names of ours
     rows = [tuple(_stored(value, shift) for value in row) for row in table.rows()]
-    connection.executemany(f"INSERT INTO `{key}` VALUES ({marks})", rows)
+    connection.executemany(insert, rows)
 
 
 def _stored(value: Any, shift: timedelta) -> Any:
@@ -263,7 +145,7 @@ def _stored(value: Any, shift: timedelta) -> Any:
     return float(value) if isinstance(value, Decimal) else value
 
 
-def _execute(connection: sqlite3.Connection, query: exp.Expression, sql: str, kinds: list[str] | None) -> Result:
+def _execute(connection: sqlite3.Connection, query: exp.Expr, sql: str, kinds: list[str] | None) -> Result:
     try:
         cursor = connection.execute(query.sql(dialect=_Backticks, identify=True))
         rows = cursor.fetchall()
@@ -289,7 +171,7 @@ def _wire_value(value: Any, kind: str) -> Any:
     return value
 
 
-def _labels(query: exp.Expression, sql: str, described: list[str]) -> list[str]:
+def _labels(query: exp.Expr, sql: str, described: list[str]) -> list[str]:
     """Column labels: the alias as written, a column in its documented case, an expression as its text."""
     selects = query.selects if isinstance(query, exp.Query) else []
     if len(selects) != len(described):
@@ -328,7 +210,7 @@ def _select_list_texts(sql: str) -> list[str]:
     return texts
 
 
-_CLAUSES: tuple[tuple[type[exp.Expression], str], ...] = (
+_CLAUSES: tuple[tuple[type[exp.Expr], str], ...] = (
     (exp.Where, "where clause"),
     (exp.Having, "having clause"),
     (exp.Group, "group statement"),
@@ -337,7 +219,7 @@ _CLAUSES: tuple[tuple[type[exp.Expression], str], ...] = (
 )
 
 
-def _translate_error(text: str, query: exp.Expression) -> ServerError:
+def _translate_error(text: str, query: exp.Expr) -> ServerError:
     match = re.match(r"no such column: (\S+)", text)
     if match:
         name = match[1].strip("`")
@@ -353,7 +235,7 @@ def _translate_error(text: str, query: exp.Expression) -> ServerError:
     return syntax_error(text)
 
 
-def _clause_of(name: str, query: exp.Expression) -> str:
+def _clause_of(name: str, query: exp.Expr) -> str:
     wanted = name.rpartition(".")[2].lower()
     for column in query.find_all(exp.Column):
         if column.name.lower() == wanted:

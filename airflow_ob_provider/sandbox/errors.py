@@ -69,7 +69,7 @@ class ServerError(Exception):
         super().__init__(f"{errno} ({self.sqlstate}): {self.message}")
 
 
-class ConnectionCut(Exception):
+class ConnectionCutError(Exception):
     """A fault cut the connection: no answer is sent."""
 
 

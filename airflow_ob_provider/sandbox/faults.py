@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from .errors import TEXTS
 
@@ -131,7 +131,7 @@ class Faults:
     #: microseconds of clock deviation by server index
     clock_deviation_us: dict[int, int]
 
-    _SHAPES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
+    _SHAPES: ClassVar[dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]]] = {
         "destination_unwritable": (bool, bool),
         "unmounted_servers": (set, _indexes),
         "dead_servers": (set, _indexes),

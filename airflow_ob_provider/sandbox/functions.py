@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+EPOCH = datetime.fromisoformat("1970-01-01")
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S.%f"
 _MICROSECONDS = {
     "MICROSECOND": 1,
@@ -72,11 +73,11 @@ def _unix_timestamp(value: Any) -> float | int | None:
 
 def _time_to_usec(value: Any) -> int | None:
     moment = parse_datetime(value)
-    return None if moment is None else (moment - datetime(1970, 1, 1)) // timedelta(microseconds=1)
+    return None if moment is None else (moment - EPOCH) // timedelta(microseconds=1)
 
 
 def _usec_to_time(value: Any) -> str | None:
-    return None if value is None else format_datetime(datetime(1970, 1, 1) + timedelta(microseconds=int(value)))
+    return None if value is None else format_datetime(EPOCH + timedelta(microseconds=int(value)))
 
 
 def _strftime(value: Any, pattern: str) -> str | None:
@@ -86,9 +87,10 @@ def _strftime(value: Any, pattern: str) -> str | None:
 
 def _strptime(value: Any, pattern: str) -> str | None:
     try:
-        return format_datetime(datetime.strptime(str(value), pattern), 6 if "%f" in pattern else 0)
+        moment = datetime.strptime(str(value), pattern)  # noqa: DTZ007 - a DATETIME has no zone
     except ValueError:
         return None
+    return format_datetime(moment, 6 if "%f" in pattern else 0)
 
 
 @lru_cache(maxsize=256)

@@ -34,9 +34,7 @@ class Recorder:
         self._entries: dict[int, Recorded] = {}
         self._next = 1
 
-    def begin(
-        self, *, at: datetime, user: str, tenant: str, connection_id: int, sql: str, writes: bool
-    ) -> int:
+    def begin(self, *, at: datetime, user: str, tenant: str, connection_id: int, sql: str, writes: bool) -> int:
         with self._lock:
             seq, self._next = self._next, self._next + 1
             self._entries[seq] = Recorded(seq, at, user, tenant, connection_id, sql, writes, PENDING)

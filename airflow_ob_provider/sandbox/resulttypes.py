@@ -31,7 +31,11 @@ _INTEGERS = (
     exp.RegexpLike,
 )  # fmt: skip
 _TEXTS = (exp.Concat, exp.Upper, exp.Lower, exp.Substring, exp.Trim, exp.GroupConcat)
-_SAME_AS_ARGUMENT = (exp.Max, exp.Min, exp.Paren, exp.Abs, exp.FirstValue, exp.LastValue, exp.Lag, exp.Lead)
+_FIXED = ((_INTEGERS, "bigint"), (_TEXTS, "varchar"), ((exp.Avg,), "decimal:4"))
+_SAME_AS_ARGUMENT = (
+    exp.Alias, exp.Window, exp.Neg, exp.Max, exp.Min, exp.Paren, exp.Abs, exp.Nullif, exp.FirstValue, exp.LastValue,
+    exp.Lag, exp.Lead,
+)  # fmt: skip
 _CASTS = {
     exp.DataType.Type.BIGINT: "bigint",
     exp.DataType.Type.UBIGINT: "bigint",
@@ -42,14 +46,14 @@ _CASTS = {
 }
 
 
-def columns_of(query: exp.Expression, tables: Mapping[str, Sequence[TypedColumn]]) -> list[str] | None:
+def columns_of(query: exp.Expr, tables: Mapping[str, Sequence[TypedColumn]]) -> list[str] | None:
     """The kind of each result column, or None when the shape of the result isn't plain."""
-    known = {name: [(c.name, c.kind) for c in columns] for name, columns in tables.items()}
+    known: Sources = {name: [(c.name, c.kind) for c in columns] for name, columns in tables.items()}
     columns = _columns(query, known)
     return None if columns is None else [kind for _, kind in columns]
 
 
-def _columns(query: exp.Expression, tables: Sources) -> Columns | None:
+def _columns(query: exp.Expr, tables: Sources) -> Columns | None:
     tables = dict(tables)
     for cte in query.args["with_"].expressions if query.args.get("with_") else ():
         tables[cte.alias.lower()] = _columns(cte.this, tables) or []
@@ -84,25 +88,16 @@ def _sources(query: exp.Select, tables: Sources) -> Sources:
     return sources
 
 
-def _kind(node: exp.Expression | None, sources: Sources, tables: Sources) -> str:
-    if node is None:
-        return ""
+def _kind(node: exp.Expr | None, sources: Sources, tables: Sources) -> str:
+    fixed = next((kind for types, kind in _FIXED if isinstance(node, types)), None)
+    if node is None or fixed is not None:
+        return fixed or ""
     if isinstance(node, exp.Column):
         return _column_kind(node, sources)
     if isinstance(node, exp.Literal):
         return "varchar" if node.is_string else "bigint" if node.is_int else "decimal:1"
     if isinstance(node, exp.Anonymous):
-        return FUNCTIONS[node.name.lower()][2] if node.name.lower() in FUNCTIONS else ""
-    if isinstance(node, _INTEGERS):
-        return "bigint"
-    if isinstance(node, _TEXTS):
-        return "varchar"
-    if isinstance(node, exp.Alias | exp.Window | exp.Neg) or isinstance(node, _SAME_AS_ARGUMENT):
-        return _kind(node.this, sources, tables)
-    if isinstance(node, exp.Sum):
-        return _sum_kind(_kind(node.this, sources, tables))
-    if isinstance(node, exp.Avg):
-        return "decimal:4"
+        return FUNCTIONS[node.name][2] if node.name in FUNCTIONS else ""
     if isinstance(node, exp.Cast):
         return _CASTS.get(node.to.this, "")
     if isinstance(node, exp.Subquery):
@@ -110,23 +105,25 @@ def _kind(node: exp.Expression | None, sources: Sources, tables: Sources) -> str
         return columns[0][1] if columns else ""
     if isinstance(node, exp.Binary):
         return _arithmetic_kind(node, sources, tables)
+    if isinstance(node, exp.Sum):
+        return _sum_kind(_kind(node.this, sources, tables))
     return _first_kind(_branches(node), sources, tables)
 
 
-def _branches(node: exp.Expression) -> list[exp.Expression | None]:
-    """The expressions one of which is the value of a conditional."""
+def _branches(node: exp.Expr) -> list[exp.Expr | None]:
+    """The expressions one of which is the value."""
+    if isinstance(node, _SAME_AS_ARGUMENT):
+        return [node.this]
     if isinstance(node, exp.If):
         return [node.args.get("true"), node.args.get("false")]
     if isinstance(node, exp.Coalesce | exp.Greatest | exp.Least):
         return [node.this, *node.expressions]
-    if isinstance(node, exp.Nullif):
-        return [node.this]
     if isinstance(node, exp.Case):
         return [*(branch.args.get("true") for branch in node.args["ifs"]), node.args.get("default")]
     return []
 
 
-def _first_kind(nodes: list[exp.Expression | None], sources: Sources, tables: Sources) -> str:
+def _first_kind(nodes: list[exp.Expr | None], sources: Sources, tables: Sources) -> str:
     kinds = {kind for kind in (_kind(node, sources, tables) for node in nodes) if kind}
     if len(kinds) > 1 and "varchar" in kinds:
         # A branch of text makes the whole text, also next to a timestamp.
@@ -150,8 +147,5 @@ def _arithmetic_kind(node: exp.Binary, sources: Sources, tables: Sources) -> str
 
 def _column_kind(node: exp.Column, sources: Sources) -> str:
     wanted = node.name.lower()
-    if node.table:
-        candidates = [sources.get(node.table.lower(), [])]
-    else:
-        candidates = list(sources.values())
+    candidates = [sources.get(node.table.lower(), [])] if node.table else list(sources.values())
     return next((kind for columns in candidates for name, kind in columns if name.lower() == wanted), "")

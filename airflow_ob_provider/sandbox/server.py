@@ -11,7 +11,7 @@ import threading
 
 from . import wire
 from .engine import Result
-from .errors import ConnectionCut, ServerError
+from .errors import ConnectionCutError, ServerError
 from .lexer import first_words, is_write
 from .session import Session
 from .world import World, access_denied
@@ -60,6 +60,11 @@ class WireServer:
         for thread in threads:
             thread.join(timeout=5)
 
+    def replace_socket(self, number: int, connection: socket.socket) -> None:
+        """The connection goes on over TLS; its old socket object is dead."""
+        with self._lock:
+            self._connections[number] = connection
+
     def _accept(self) -> None:
         while not self.stopping.is_set():
             try:
@@ -80,7 +85,7 @@ class WireServer:
         client = ClientConnection(self, number, connection)
         try:
             client.run()
-        except (wire.Disconnected, ConnectionCut, OSError):
+        except (wire.DisconnectedError, ConnectionCutError, OSError):
             log.debug("connection %d ended", number)
         except Exception:
             # A defect of the sandbox: shown in its log, never silently a lost connection.
@@ -132,6 +137,7 @@ class ClientConnection:
         response = wire.parse_handshake_response(self.stream.read())
         if response.wants_tls and tls is not None:
             self.stream.socket = tls.wrap_socket(self.stream.socket, server_side=True)
+            self._server.replace_socket(self._number, self.stream.socket)
             response = wire.parse_handshake_response(self.stream.read())
         auth = response.auth
         if response.plugin and response.plugin != wire.AUTH_PLUGIN:
@@ -188,14 +194,14 @@ class ClientConnection:
         """Run a statement the way the faults want it."""
         faults = self._world.cluster.faults
         if faults.take_cut("drop_before", sql):
-            raise ConnectionCut
+            raise ConnectionCutError
         fail = faults.take_error(sql, after=False)
         if fail is not None:
             return None, ServerError(fail.errno, fail.message)
         result, error = self._execute(session, sql)
         result, error = self._wait(session, sql, result, error)
         if faults.take_cut("drop_after", sql):
-            raise ConnectionCut
+            raise ConnectionCutError
         fail = faults.take_error(sql, after=True)
         if fail is not None:
             return None, ServerError(fail.errno, fail.message)

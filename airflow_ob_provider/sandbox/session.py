@@ -123,9 +123,7 @@ class Session:
         if not database:
             raise ServerError(1046, "No database selected")
         if not self.user.may("SELECT"):
-            raise ServerError(
-                1142, f"SELECT command denied to user '{self.user.name}'@'%' for table '{name}'"
-            )
+            raise ServerError(1142, f"SELECT command denied to user '{self.user.name}'@'%' for table '{name}'")
         return self.world.catalogue.table(self._cluster, self.tenant, database, name)
 
     def scope(self) -> Scope:

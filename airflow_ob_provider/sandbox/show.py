@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -28,25 +28,10 @@ def show(sql: str, session: Session) -> Result:
         rest = rest[1:]
     if not rest:
         raise syntax_error()
-    word, rest = rest[0].text.upper(), rest[1:]
-    if word == "PARAMETERS":
-        return _parameters(sql, rest, session)
-    if word == "VARIABLES":
-        rows = [(name, shown(name, value)) for name, value in sorted(session.variables.items())]
-        return _listing(sql, rest, session, ("Variable_name", "Value"), rows)
-    if word == "GRANTS":
-        return _grants(session)
-    if word == "TENANT":
-        return _listing(sql, rest, session, ("Current_tenant_name",), [(session.tenant.name,)])
-    if word in {"DATABASES", "SCHEMAS"}:
-        return _listing(sql, rest, session, ("Database",), [(name,) for name in DATABASES])
-    if word == "TABLES":
-        return _tables(sql, rest, session)
-    if word in {"COLUMNS", "FIELDS"} and rest and rest[0].is_word("FROM", "IN"):
-        return _columns(sql, rest[1:], session)
-    if word in {"WARNINGS", "ERRORS"}:
-        return _listing(sql, [], session, ("Level", "Code", "Message"), [])
-    raise syntax_error(sql[tokens[1].start :])
+    handler = _HANDLERS.get(rest[0].text.upper())
+    if handler is None:
+        raise syntax_error(sql[rest[0].start :])
+    return handler(sql, rest[1:], session)
 
 
 def _parameters(sql: str, rest: list[Token], session: Session) -> Result:
@@ -56,13 +41,14 @@ def _parameters(sql: str, rest: list[Token], session: Session) -> Result:
         sql, rest = sql[: rest[-3].start], rest[:-3]
     if rest:
         condition += f" AND {_condition(sql, rest, 'name')}"
-    scope = session.scope()
-    # SHOW needs no privilege on the table it reads.
-    scope = replace(scope, table=lambda database, name: session.world.catalogue.table(
-        session.world.cluster, session.tenant, database, name))  # fmt: skip
-    return select(
-        f"SELECT {_PARAMETERS} FROM oceanbase.__all_virtual_sys_parameter_stat WHERE {condition}", scope
-    )
+
+    def table(database: str, name: str) -> Table:
+        # SHOW needs no privilege on the table it reads.
+        return session.world.catalogue.table(session.world.cluster, session.tenant, database, name)
+
+    source = "oceanbase.__all_virtual_sys_parameter_stat"
+    query = f"SELECT {_PARAMETERS} FROM {source} WHERE {condition}"  # noqa: S608 - that is the client's own text
+    return select(query, replace(session.scope(), table=table))
 
 
 def _condition(sql: str, rest: list[Token], column: str) -> str:
@@ -79,11 +65,28 @@ def _listing(
 ) -> Result:
     listing = Table("listing", tuple(Column(name, "varchar") for name in names), lambda: rows)
     condition = f" WHERE {_condition(sql, rest, names[0])}" if rest else ""
-    scope = replace(session.scope(), table=lambda database, name: listing)
-    return select(f"SELECT * FROM listing{condition}", scope)
+    scope = replace(session.scope(), table=lambda _database, _name: listing)
+    return select(f"SELECT * FROM listing{condition}", scope)  # noqa: S608 - that is the client's own text
 
 
-def _grants(session: Session) -> Result:
+def _variables(sql: str, rest: list[Token], session: Session) -> Result:
+    rows = [(name, shown(name, value)) for name, value in sorted(session.variables.items())]
+    return _listing(sql, rest, session, ("Variable_name", "Value"), rows)
+
+
+def _tenant(sql: str, rest: list[Token], session: Session) -> Result:
+    return _listing(sql, rest, session, ("Current_tenant_name",), [(session.tenant.name,)])
+
+
+def _databases(sql: str, rest: list[Token], session: Session) -> Result:
+    return _listing(sql, rest, session, ("Database",), [(name,) for name in DATABASES])
+
+
+def _warnings(sql: str, _: list[Token], session: Session) -> Result:
+    return _listing(sql, [], session, ("Level", "Code", "Message"), [])
+
+
+def _grants(_sql: str, _rest: list[Token], session: Session) -> Result:
     user = session.user
     if "ALL" in user.privileges:
         text = f"GRANT ALL PRIVILEGES ON *.* TO '{user.name}' WITH GRANT OPTION"
@@ -102,12 +105,26 @@ def _tables(sql: str, rest: list[Token], session: Session) -> Result:
 
 
 def _columns(sql: str, rest: list[Token], session: Session) -> Result:
+    rest = [token for token in rest if not token.is_word("FROM", "IN")]
     names = [token.text for token in rest if not token.is_symbol(".")]
     if not 1 <= len(names) <= 2:
         raise syntax_error(sql)
     table = session.table(names[0] if len(names) == 2 else "", names[-1])
     types = {"varchar": "varchar(256)", "bigint": "bigint(20)", "timestamp": "timestamp(6)", "time": "time(6)"}
-    rows = [
-        (c.name, types.get(c.kind, c.kind.partition(":")[0]), "YES", "", None, "") for c in table.columns
-    ]
+    rows = [(c.name, types.get(c.kind, c.kind.partition(":")[0]), "YES", "", None, "") for c in table.columns]
     return Result([Column(n, "varchar") for n in ("Field", "Type", "Null", "Key", "Default", "Extra")], list(rows))
+
+
+_HANDLERS: dict[str, Callable[[str, list[Token], Session], Result]] = {
+    "PARAMETERS": _parameters,
+    "VARIABLES": _variables,
+    "GRANTS": _grants,
+    "TENANT": _tenant,
+    "DATABASES": _databases,
+    "SCHEMAS": _databases,
+    "TABLES": _tables,
+    "COLUMNS": _columns,
+    "FIELDS": _columns,
+    "WARNINGS": _warnings,
+    "ERRORS": _warnings,
+}

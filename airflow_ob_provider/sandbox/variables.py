@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from .errors import ServerError, syntax_error
@@ -73,8 +73,6 @@ def parse_offset(text: str, cluster: timedelta) -> timedelta:
         return cluster
     try:
         # Zones with daylight saving aren't worth their trouble here: the offset of a day in winter.
-        from datetime import datetime
-
         return datetime(2024, 1, 1, tzinfo=ZoneInfo(text)).utcoffset() or timedelta()
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ServerError(1298, f"Unknown or incorrect time zone: '{text}'") from None
@@ -88,7 +86,7 @@ def parse_set(sql: str) -> list[tuple[str, str, Value | None]]:
     if tokens[0].is_word("NAMES", "CHARSET") or (
         len(tokens) > 1 and tokens[0].is_word("CHARACTER") and tokens[1].is_word("SET")
     ):
-        charset = tokens[2 if tokens[0].is_word("CHARACTER") else 1 : ]
+        charset = tokens[2 if tokens[0].is_word("CHARACTER") else 1 :]
         if not charset:
             raise syntax_error(sql)
         name = charset[0].text.lower()

@@ -9,6 +9,7 @@ from typing import Any
 
 from .cluster import Cluster
 from .engine import Column
+from .functions import EPOCH
 from .topology import Tenant
 
 Row = Sequence[Any]
@@ -40,11 +41,11 @@ def megabytes(value: int) -> str:
 
 
 def duration_text(value: timedelta) -> str:
-    """time(6)"""
+    """A duration as time(6)."""
     seconds, micros = divmod(value // timedelta(microseconds=1), 10**6)
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{micros:06d}"
 
 
 def microseconds(value: datetime) -> int:
     """Microseconds since 1970, as OceanBase stores versions and timestamps in bigint columns."""
-    return (value - datetime(1970, 1, 1)) // timedelta(microseconds=1)
+    return (value - EPOCH) // timedelta(microseconds=1)

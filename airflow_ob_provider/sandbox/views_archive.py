@@ -10,10 +10,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from .archive import DOING, STATUSES, STOP, StatusRow, Stream
+from .archivers import Stream
 from .cluster import Cluster
 from .pieces import Piece
 from .profiles import Profile
+from .status import DOING, STATUSES, STOP, StatusRow
 from .topology import RPC_PORT, SYS_TENANT_ID, Tenant
 from .views import Row, View, columns, microseconds, time_text
 
@@ -106,7 +107,7 @@ def _piece_files(cluster: Cluster, _: Tenant) -> Iterable[Row]:
 def _partitions(cluster: Cluster, tenant: Tenant) -> list[tuple[Tenant, int, int, Stream]]:
     """(tenant, server index, partition, stream) of every partition-group leader."""
     found = []
-    for (index, tenant_id), stream in sorted(cluster.archive.streams.items()):
+    for (index, tenant_id), stream in sorted(cluster.archive.archivers.streams.items()):
         owner = cluster.tenant_by_id(tenant_id)
         if owner is not None and (tenant.is_sys or tenant.tenant_id == tenant_id):
             found.append((owner, index, index, stream))

@@ -136,7 +136,7 @@ def _merge_info(cluster: Cluster, tenant: Tenant) -> Iterable[Row]:
             yield (*place, merge.kind, merge.action, version, merge.start, merge.end, merge.macro_blocks, None, 1)
 
 
-def _nothing(cluster: Cluster, tenant: Tenant) -> Iterable[Row]:
+def _nothing(_cluster: Cluster, _tenant: Tenant) -> Iterable[Row]:
     """gv$minor_merge_info: a manual freeze never fills it (OceanBase 3.1.x source)."""
     return ()
 

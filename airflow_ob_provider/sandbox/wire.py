@@ -57,16 +57,21 @@ _TYPES = {
 }
 
 
-class Disconnected(Exception):
+class DisconnectedError(Exception):
     """The peer is gone."""
+
+
+def _sha1(data: bytes) -> bytes:
+    return hashlib.sha1(data, usedforsecurity=False).digest()
 
 
 def native_password_ok(password: str, scramble: bytes, response: bytes) -> bool:
     """mysql_native_password: the answer is SHA1(password) XOR SHA1(scramble + SHA1(SHA1(password)))."""
     if not password:
         return not response
-    stage1 = hashlib.sha1(password.encode()).digest()
-    mask = hashlib.sha1(scramble + hashlib.sha1(stage1).digest()).digest()
+    # SHA1 is what the protocol says; no secret of value is kept here.
+    stage1 = _sha1(password.encode())
+    mask = _sha1(scramble + _sha1(stage1))
     expected = bytes(a ^ b for a, b in zip(stage1, mask, strict=True))
     return hmac.compare_digest(expected, response)
 
@@ -176,7 +181,7 @@ class PacketStream:
             except OSError:
                 chunk = b""
             if not chunk:
-                raise Disconnected
+                raise DisconnectedError
             chunks.append(chunk)
             count -= len(chunk)
         return b"".join(chunks)
@@ -194,7 +199,7 @@ class PacketStream:
         try:
             self.socket.sendall(b"".join(packets))
         except OSError:
-            raise Disconnected from None
+            raise DisconnectedError from None
 
 
 def new_scramble() -> bytes:

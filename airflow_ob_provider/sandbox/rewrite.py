@@ -1,0 +1,151 @@
+"""A parsed MySQL query, node by node, to something SQLite computes with MySQL's meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from sqlglot import exp
+
+from . import functions
+from .resulttypes import TIME_TYPES
+
+_NOW_NAMES = {"now", "sysdate", "localtime"}
+
+
+class Context(Protocol):
+    """What the session contributes: its variables, its constants and its clock."""
+
+    @property
+    def variable(self) -> Callable[[str, str], Any]: ...
+    @property
+    def constants(self) -> dict[str, Any]: ...
+    @property
+    def now(self) -> datetime: ...
+    @property
+    def utc_offset(self) -> timedelta: ...
+
+
+def _call(name: str, *arguments: exp.Expr) -> exp.Anonymous:
+    return exp.Anonymous(this=name, expressions=list(arguments))
+
+
+def _constant(value: Any) -> exp.Expr:
+    return exp.null() if value is None else exp.convert(value)
+
+
+def _digits(node: Any) -> int:
+    return int(node.name) if isinstance(node, exp.Literal) else 0
+
+
+def _timestamp(moment: datetime, digits: int) -> exp.Expr:
+    return _call("ob_timestamp", exp.Literal.string(functions.format_datetime(moment, digits)))
+
+
+def _text(text: str) -> exp.Expr:
+    return exp.Literal.string(text)
+
+
+class Rewriter:
+    """Rewrites one query in place. ``aggregates`` are the aggregate functions the result needs."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self.aggregates: dict[str, type] = {}
+        constants = context.constants
+        self._handlers: dict[type[exp.Expr], Callable[[Any], exp.Expr]] = {
+            exp.Anonymous: self._function,
+            exp.CurrentTimestamp: lambda n: _timestamp(context.now, _digits(n.this)),
+            exp.Localtimestamp: lambda n: _timestamp(context.now, _digits(n.this)),
+            exp.UtcTimestamp: lambda n: _timestamp(context.now - context.utc_offset, _digits(n.this)),
+            exp.CurrentDate: lambda _: _text(context.now.strftime("%Y-%m-%d")),
+            exp.SessionParameter: lambda n: _constant(context.variable(n.name, str(n.args.get("kind") or ""))),
+            # A session has no user variables here.
+            exp.Parameter: lambda _: exp.null(),
+            exp.CurrentVersion: lambda _: _constant(constants["version"]),
+            exp.CurrentUser: lambda _: _constant(constants["current_user"]),
+            exp.CurrentSchema: lambda _: _constant(constants["database"]),
+            exp.Select: self._select,
+            exp.GroupConcat: self._group_concat,
+            exp.Add: lambda n: self._interval(n, 1),
+            exp.Sub: lambda n: self._interval(n, -1),
+            exp.DateAdd: lambda n: self._date_add(n, 1),
+            exp.TimestampAdd: lambda n: self._date_add(n, 1),
+            exp.DateSub: lambda n: self._date_add(n, -1),
+            exp.TimestampDiff: lambda n: self._difference(n, n.args["unit"].name.upper()),
+            exp.DateDiff: lambda n: self._difference(n, "DAY"),
+            exp.TsOrDsToTimestamp: lambda n: n.this,
+            exp.TsOrDsToDate: lambda n: n.this,
+            exp.Date: lambda n: _call("ob_date", n.this),
+            exp.TimeToStr: lambda n: _call("ob_strftime", n.this, n.args["format"]),
+            exp.StrToDate: lambda n: _call("ob_strptime", n.this, n.args["format"]),
+            exp.StrToTime: lambda n: _call("ob_strptime", n.this, n.args["format"]),
+            exp.Left: lambda n: _call("ob_left", n.this, n.expression),
+            exp.Right: lambda n: _call("ob_right", n.this, n.expression),
+            exp.Cast: self._cast,
+        }
+
+    def run(self, query: exp.Expr) -> None:
+        """Children before parents: a rewritten parent takes its rewritten children along."""
+        for node in reversed(list(query.walk())):
+            handler = self._handlers.get(type(node))
+            changed = handler(node) if handler else node
+            if changed is not node:
+                node.replace(changed)
+
+    def _select(self, node: exp.Select) -> exp.Expr:
+        # Hints and locking reads mean nothing here.
+        node.set("hint", None)
+        node.set("locks", None)
+        return node
+
+    def _function(self, node: exp.Anonymous) -> exp.Expr:
+        name, arguments = node.name.lower(), node.expressions
+        if name in _NOW_NAMES:
+            return _timestamp(self._context.now, _digits(arguments[0] if arguments else None))
+        if name in self._context.constants and not arguments:
+            return _constant(self._context.constants[name])
+        if name == "unix_timestamp":
+            argument = arguments[0] if arguments else _timestamp(self._context.now, 0)
+            seconds = exp.Literal.number(int(self._context.utc_offset.total_seconds()))
+            call = _call("ob_unix_timestamp", argument)
+            return exp.Paren(this=exp.Sub(this=call, expression=seconds))
+        # In lower case it is one of ours, else known to SQLite or to nobody.
+        return _call(name, *arguments) if name in functions.FUNCTIONS else node
+
+    def _group_concat(self, node: exp.GroupConcat) -> exp.Expr:
+        """An aggregate of our own per use: SQLite 3.40 has neither its ORDER BY nor DISTINCT with a separator."""
+        value, separator, ordering = node.this, node.args.get("separator"), ""
+        if isinstance(value, exp.Order):
+            ordering = "DESC" if value.expressions[0].args.get("desc") else "ASC"
+            value = value.this
+        name = f"ob_group_concat_{len(self.aggregates)}"
+        self.aggregates[name] = functions.make_group_concat(separator.name if separator else ",", ordering)
+        return _call(name, value)
+
+    def _interval(self, node: exp.Add | exp.Sub, sign: int) -> exp.Expr:
+        interval = node.expression
+        if not isinstance(interval, exp.Interval):
+            return node
+        return self._add(node.this, interval.this, interval.args["unit"], sign)
+
+    def _date_add(self, node: exp.Expr, sign: int) -> exp.Expr:
+        return self._add(node.this, node.expression, node.args.get("unit") or exp.var("DAY"), sign)
+
+    @staticmethod
+    def _add(value: exp.Expr, amount: exp.Expr, unit: exp.Expr, sign: int) -> exp.Expr:
+        # The amount may be a text (INTERVAL '60' SECOND): the multiplication makes it a number.
+        scaled = exp.Mul(this=exp.Paren(this=amount), expression=exp.convert(sign))
+        return _call("ob_timestampadd", value, scaled, _text(unit.name.upper()))
+
+    @staticmethod
+    def _difference(node: exp.TimestampDiff | exp.DateDiff, unit: str) -> exp.Expr:
+        return _call("ob_timestampdiff", _text(unit), node.expression, node.this)
+
+    @staticmethod
+    def _cast(node: exp.Cast) -> exp.Expr:
+        if node.to.this not in TIME_TYPES:
+            return node
+        digits = node.to.expressions[0].name if node.to.expressions else "0"
+        return _call("ob_to_datetime", node.this, exp.Literal.number(digits))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable
-from urllib.parse import quote, unquote
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote, quote_plus, unquote
 
 MASK = "***"
 
@@ -23,28 +24,43 @@ _KEY_NAMES = (
     "password",
     "pwd",
 )
-# A key of an object store may hold / + = % and commas, so its value ends only where a URI parameter ends.
-_KEY_VALUE = re.compile(rf"(?P<name>\b(?:{'|'.join(_KEY_NAMES)})\s*=\s*)(?P<value>[^&'\"\s`]+)", re.IGNORECASE)
-_QUOTED = r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.|\"\")*\""
-_KEY_QUOTED = re.compile(
-    rf"(?P<name>[\"']?\b(?:{'|'.join(_KEY_NAMES)})[\"']?\s*[=:,]\s*)(?P<value>{_QUOTED})", re.IGNORECASE
-)
-_IDENTIFIED = re.compile(
-    rf"(?P<name>\bIDENTIFIED\s+(?:WITH\s+\S+\s+)?(?:BY|AS)\s+(?:PASSWORD\s+)?)(?P<value>{_QUOTED}|[^\s;'\",)]+)",
-    re.IGNORECASE,
-)
-_PASSWORD_CALL = re.compile(rf"(?P<name>\bPASSWORD\s*\(\s*)(?P<value>{_QUOTED})", re.IGNORECASE)
-_SET_PASSWORD = re.compile(rf"(?P<name>\bSET\s+PASSWORD\b[^=]*=\s*)(?P<value>{_QUOTED})", re.IGNORECASE)
-_DECRYPTION = re.compile(
-    rf"(?P<name>\b(?:SET\s+DECRYPTION|DECRYPTION)\b[^'\"]*\bBY\s+)(?P<value>(?:{_QUOTED})(?:\s*,\s*(?:{_QUOTED}))*)",
-    re.IGNORECASE,
-)
-_PATTERNS = (_DECRYPTION, _IDENTIFIED, _PASSWORD_CALL, _SET_PASSWORD, _KEY_QUOTED, _KEY_VALUE)
+# Whatever stands before: backup_password, client_secret and %26access_key (an encoded '&') are names as well.
+_NAME = rf"(?:{'|'.join(_KEY_NAMES)})"
+# A text may be cut in the middle of a literal, so a literal also ends where the text ends. Any number of backslashes
+# escapes a quote: each representation of a representation doubles them.
+_QUOTED = r"(?:'(?:[^'\\]|\\++.|'')*(?:'|\\*\Z)|\"(?:[^\"\\]|\\++.|\"\")*(?:\"|\\*\Z))"
 
-_SENSITIVE = re.compile(rf"\b(?:{'|'.join(_KEY_NAMES)}|IDENTIFIED|DECRYPTION|ENCRYPTION)\b", re.IGNORECASE)
+
+def _pattern(expression: str) -> re.Pattern[str]:
+    return re.compile(expression, re.IGNORECASE | re.DOTALL)
+
+
+_PATTERNS = (
+    _pattern(rf"\bDECRYPTION\b[^'\"]*\bBY\s+(?P<value>{_QUOTED}(?:\s*,\s*{_QUOTED})*)"),
+    _pattern(rf"\bIDENTIFIED\s+(?:WITH\s+\S+\s+)?(?:BY|AS)\s+(?:PASSWORD\s+)?(?P<value>{_QUOTED}|[^\s;'\",)]+)"),
+    _pattern(rf"\bPASSWORD\s*\(\s*(?P<value>{_QUOTED})"),
+    _pattern(rf"\bSET\s+PASSWORD\b[^=]*=\s*(?P<value>{_QUOTED})"),
+    # key = 'value', {"key": "value"}, ('key', 'value'), {'key': b'value'}
+    _pattern(rf"{_NAME}[\"']?\s*[=:,]\s*[bnux]?(?P<value>{_QUOTED})"),
+    # JSON inside JSON: {\"key\": \"value\"}
+    _pattern(
+        rf"{_NAME}\\+[\"']\s*[=:,]\s*(?P<open>\\+[\"'])(?P<value>.*?)(?=(?<!\\)(?P=open)|\Z)",
+    ),
+    # {"key": 7}
+    _pattern(rf"{_NAME}\\*[\"']\s*:\s*(?P<value>[^\s'\"\\,)\]}}]+)(?=[\s,)\]}}]|\Z)"),
+    # A key of an object store may hold / + = % and commas, so its value ends only where a URI parameter ends.
+    _pattern(rf"{_NAME}\s*(?:=|%3D)\s*(?P<value>[^&'\"\s`]+)"),
+)
+
+_SENSITIVE = _pattern(rf"{_NAME}\b|\b(?:IDENTIFIED|DECRYPTION|ENCRYPTION)\b")
 # "You have an error … near '<the statement from here on>' at line 1" quotes the statement from any point on,
-# also from the middle of a secret, where no key name is left to find it by.
-_NEAR = re.compile(r"\bnear\s+'.*'", re.IGNORECASE | re.DOTALL)
+# also from the middle of a secret, where no key name is left to find it by; a long answer is cut before its end.
+_NEAR = _pattern(r"\bnear\s+['\"].*?(?P<line>['\"] at line \d+)?\Z")
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a parameter of this name holds a secret, however it is written."""
+    return name.strip().lower() in _KEY_NAMES
 
 
 def is_sensitive(text: str) -> bool:
@@ -55,32 +71,79 @@ def is_sensitive(text: str) -> bool:
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """Mask the secrets in ``text``: by the names they go by, and the values given in ``secrets``.
 
-    Values are also masked where they appear percent-encoded, decoded or escaped for SQL. Masking a text
-    twice gives the same text.
+    Values are also masked where they appear percent-encoded, decoded or escaped for SQL or JSON. Both ways look at
+    the text as it came, so that masking a value cannot hide the name of another. Masking a text twice gives the
+    same text.
     """
-    for spelling in sorted(_spellings(secrets), key=len, reverse=True):
-        text = text.replace(spelling, MASK)
-    for pattern in _PATTERNS:
-        text = pattern.sub(lambda match: match["name"] + _mask(match["value"]), text)
+    spellings = _spellings(secrets)
+    while (masked := _masked(text, spellings)) != text:
+        text = masked
     return text
 
 
 def redact_server_message(message: str, statement: str, secrets: Iterable[str] = ()) -> str:
     """Mask a server's answer to ``statement``; the part that quotes a sensitive statement is dropped."""
     if is_sensitive(statement):
-        message = _NEAR.sub(f"near '{MASK}'", message)
+        message = _NEAR.sub(lambda match: f"near '{MASK}'{(match['line'] or '')[1:]}", message)
     return redact(message, secrets)
 
 
-def _mask(value: str) -> str:
-    quote_mark = value[0] if value[:1] in {"'", '"'} else ""
-    return f"{quote_mark}{MASK}{quote_mark}"
+def _masked(text: str, spellings: set[str]) -> str:
+    shown, end = [], 0
+    for start, stop in _merged(sorted((*_by_value(text, spellings), *_by_name(text)))):
+        shown += [text[end:start], MASK]
+        end = stop
+    return "".join((*shown, text[end:]))
+
+
+def _by_name(text: str) -> Iterator[tuple[int, int]]:
+    for pattern in _PATTERNS:
+        match = pattern.search(text)
+        while match:
+            start, end = match.span("value")
+            # What was taken for a value may be a name: ('access_id', 'access_key', '…').
+            match = pattern.search(text, start + 1)
+            mark = text[start]
+            if mark in "'\"":
+                start += 1
+                end -= end > start and text[end - 1] == mark
+            yield start, end
+
+
+def _by_value(text: str, spellings: set[str]) -> Iterator[tuple[int, int]]:
+    for spelling in spellings:
+        start = text.find(spelling)
+        while start >= 0:
+            yield start, start + len(spelling)
+            start = text.find(spelling, start + 1)
+
+
+def _merged(spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    start = end = 0
+    for next_start, next_end in spans:
+        if next_start >= end:
+            if end > start:
+                yield start, end
+            start, end = next_start, next_end
+        else:
+            end = max(end, next_end)
+    if end > start:
+        yield start, end
 
 
 def _spellings(secrets: Iterable[str]) -> set[str]:
     found: set[str] = set()
     for secret in secrets:
-        if secret:
-            escaped = secret.replace("\\", "\\\\").replace("'", "\\'")
-            found |= {secret, quote(secret, safe=""), quote(secret), unquote(secret), escaped}
-    return {spelling for spelling in found if spelling}
+        for plain in {secret, unquote(secret)}:
+            quoted = {
+                quote(plain, safe="", errors="replace"),
+                quote(plain, errors="replace"),
+                quote(plain, safe="/+=%", errors="replace"),
+                quote_plus(plain, errors="replace"),
+            }
+            lower = {re.sub("%..", lambda code: code[0].lower(), one) for one in quoted}
+            backslashes = plain.replace("\\", "\\\\")
+            found |= {plain, plain.replace(" ", "%20"), *quoted, *lower}
+            found |= {plain.replace("'", "''"), backslashes.replace("'", "\\'"), backslashes.replace("'", "''")}
+            found |= {json.dumps(plain)[1:-1], json.dumps(plain, ensure_ascii=False)[1:-1], repr(plain)[1:-1]}
+    return {spelling for spelling in found if spelling.strip("*")}

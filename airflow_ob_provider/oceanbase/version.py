@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _COMMENT = re.compile(r"^OceanBase(?P<ce>[_ ]CE)? (?P<numbers>\d+(?:\.\d+){2,3})")
 _TAGGED = re.compile(r"OceanBase(?P<ce>[_ ]CE)?-v(?P<numbers>\d+(?:\.\d+){2,3})")
@@ -20,7 +20,7 @@ class OceanBaseVersion:
     """
 
     numbers: tuple[int, int, int, int]
-    text: str
+    text: str = field(compare=False)
 
     @classmethod
     def parse(cls, answer: str) -> OceanBaseVersion:

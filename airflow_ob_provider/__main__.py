@@ -27,10 +27,10 @@ class _NotCopiedError(Exception):
 
 def _template_folder() -> Path:
     """Return the folder of the templates: inside the wheel, or next to the package in a checkout."""
-    for folder in (_PACKAGE / "example_dags", _PACKAGE.parent / "dags"):
+    for folder in (_PACKAGE / "dag_templates", _PACKAGE.parent / "dags"):
         if folder.is_dir():
             return folder
-    raise _NotCopiedError(f"The template DAGs are missing from this installation: no {_PACKAGE / 'example_dags'}")
+    raise _NotCopiedError(f"The template DAGs are missing from this installation: no {_PACKAGE / 'dag_templates'}")
 
 
 def _templates(folder: Path) -> Iterator[Path]:

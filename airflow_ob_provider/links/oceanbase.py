@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from airflow.sdk import BaseOperatorLink
 
 if TYPE_CHECKING:
-    from airflow.models.taskinstancekey import TaskInstanceKey
     from airflow.sdk import BaseOperator
+    from airflow.sdk.types import TaskInstanceKey
 
 VIEW_PAGE = "https://www.oceanbase.com/docs/enterprise-oceanbase-database-cn-10000000000945458"
 """Columns and states of CDB_OB_BACKUP_ARCHIVELOG, in OceanBase's manual."""

@@ -1,4 +1,4 @@
-"""Sensors on log backup: does it run, are its pieces usable, is everything up to a moment archived?"""
+"""Sensors on log backup: that it runs, that its pieces are usable, that everything up to a moment is archived."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from airflow.sdk import BaseSensorOperator
 from airflow.sdk.bases.sensor import PokeReturnValue
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 
+from airflow_ob_provider.arguments import check_number, check_round
 from airflow_ob_provider.exceptions import OceanBaseServerError, WaitReadError
 from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
 from airflow_ob_provider.links.oceanbase import RunbookLink
@@ -56,7 +57,7 @@ class OceanBaseSensor(BaseSensorOperator):
     :param timeout: seconds after which the wait fails, 1,800 by default.
     """
 
-    template_fields: Sequence[str] = ("oceanbase_conn_id", "tenants")
+    template_fields: Sequence[str] = ("oceanbase_conn_id", "tenants", "poke_interval", "timeout")
     ui_color = "#d7ecff"
     operator_extra_links = (RunbookLink(),)
 
@@ -66,11 +67,20 @@ class OceanBaseSensor(BaseSensorOperator):
         oceanbase_conn_id: str = OceanBaseHook.default_conn_name,
         tenants: Sequence[str] | None = None,
         deferrable: bool = True,
-        poke_interval: timedelta | float = 15.0,
-        timeout: timedelta | float = 1800.0,
+        poke_interval: timedelta | float | str = 15.0,
+        timeout: timedelta | float | str = 1800.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(poke_interval=poke_interval, timeout=timeout, **kwargs)
+        super().__init__(
+            poke_interval=15.0 if isinstance(poke_interval, str) else poke_interval,
+            timeout=1800.0 if isinstance(timeout, str) else timeout,
+            **kwargs,
+        )
+        # Airflow takes numbers only here; a template becomes one when it is rendered.
+        if isinstance(poke_interval, str):
+            self.poke_interval = poke_interval  # type: ignore[assignment]
+        if isinstance(timeout, str):
+            self.timeout = timeout  # type: ignore[assignment]
         self.oceanbase_conn_id = oceanbase_conn_id
         self.tenants = tenants
         self.deferrable = deferrable
@@ -89,6 +99,8 @@ class OceanBaseSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Look once, then wait in the triggerer; or poke."""
+        self.poke_interval = check_number(self.poke_interval, "poke_interval", 0.0, 86_400.0)
+        self.timeout = check_number(self.timeout, "timeout", 0.0, 31_536_000.0)
         if self.deferrable:
             return self._flagged(lambda: self._look_and_defer(context))
         return self._flagged(lambda: super(OceanBaseSensor, self).execute(context))
@@ -203,8 +215,8 @@ class ArchiveDoingSensor(OceanBaseSensor):
     """Wait until log backup is DOING, for the cluster and every user tenant.
 
     INTERRUPTED fails at once with the recovery steps; STOP fails when it lasts longer than a minute of the server's
-    clock; a status the manuals do not know is waited out. Source: CDB_OB_BACKUP_ARCHIVELOG; the manual's step "STATUS is
-    DOING" looks at one row, here all must be.
+    clock; a status the manuals do not know is waited out. Source: CDB_OB_BACKUP_ARCHIVELOG; the manual's step
+    "STATUS is DOING" looks at one row, here all must be.
 
     :param tenants: user tenants that must be DOING; None means all that exist.
     :param min_round: round that must have begun at least, for instance the start's; 0 takes any.
@@ -266,12 +278,12 @@ class PieceStatusSensor(OceanBaseSensor):
 class ArchiveCheckpointSensor(OceanBaseSensor):
     """Wait until everything written before a moment is archived: the proof that log backup moves.
 
-    Ready when the checkpoint (MAX_NEXT_TIME) of the cluster and of every tenant has reached the moment, in a round that
-    began before it; a moment before the round's start cannot be proven and fails at once. It proves what the server's
-    catalog says, not that the files can be read back: only a restore does.
+    Ready when the checkpoint (MAX_NEXT_TIME) of the cluster and of every tenant has reached the moment, in a round
+    that began before it; a moment before the round's start cannot be proven and fails at once. It proves what the
+    server's catalog says, not that the files can be read back: only a restore does.
 
-    :param after: ``"now"`` (the server's clock at the first look), a datetime, or text in ISO 8601; without an offset it
-        is the server's local time.
+    :param after: ``"now"`` (the server's clock at the first look), a datetime, or text in ISO 8601; without an offset
+        it is the server's local time.
     :param tenants: user tenants that must have passed it; None means all that exist.
     :return: as :class:`ArchiveDoingSensor`, with ``after`` and the lowest checkpoint.
     """
@@ -307,15 +319,3 @@ class ArchiveCheckpointSensor(OceanBaseSensor):
                 "deferrable=True, mode='poke', or give a moment"
             )
         return super().poke(context)
-
-
-def check_round(value: object, name: str) -> int | None:
-    """A round number; None and '' mean not given. Rendered templates arrive as text.
-
-    :raises ValueError: not a whole number from 0 on.
-    """
-    if value is None or value in ("", "None"):
-        return None
-    if isinstance(value, bool) or not str(value).isdigit():
-        raise ValueError(f"{name} must be a whole number from 0 on, not {value!r}")
-    return int(str(value))

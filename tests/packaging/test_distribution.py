@@ -117,7 +117,7 @@ def test_wheel_carries_the_package_and_nothing_else(wheel: Path) -> None:
 
 
 def test_wheel_carries_the_templates(wheel: Path) -> None:
-    prefix = "airflow_ob_provider/example_dags/"
+    prefix = "airflow_ob_provider/dag_templates/"
     assert TEMPLATES
     assert sorted(name.removeprefix(prefix) for name in wheel_files(wheel) if name.startswith(prefix)) == TEMPLATES
 
@@ -190,7 +190,7 @@ def test_links_and_assets_are_registered(findings: dict[str, Any]) -> None:
     assert "oceanbase" in findings["asset_schemes"]
 
 
-def test_airflow_loads_the_templates_as_example_dags(installation: Installation, findings: dict[str, Any]) -> None:
+def test_airflow_loads_the_templates_as_dag_templates(installation: Installation, findings: dict[str, Any]) -> None:
     assert Path(findings["bundle"]).is_relative_to(installation.folder)
     assert findings["import_errors"] == {}
     assert findings["dags"]

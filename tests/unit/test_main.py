@@ -19,7 +19,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An installed package with three templates."""
     package = tmp_path / "site-packages" / "airflow_ob_provider"
     for name, content in {**TEMPLATES, "__pycache__/first.cpython-311.pyc": "no template"}.items():
-        path = package / "example_dags" / name
+        path = package / "dag_templates" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
     monkeypatch.setattr(command, "_PACKAGE", package)
@@ -93,13 +93,13 @@ def test_says_what_it_cannot_write(
 
 
 def test_copies_from_a_checkout(package: Path, dags: Path) -> None:
-    (package / "example_dags").rename(package.parent / "dags")
+    (package / "dag_templates").rename(package.parent / "dags")
     assert command.main(["copy-dags", str(dags)]) == 0
     assert files(dags) == TEMPLATES
 
 
 def test_says_that_the_templates_are_missing(package: Path, dags: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (package / "example_dags").rename(package / "elsewhere")
+    (package / "dag_templates").rename(package / "elsewhere")
     assert command.main(["copy-dags", str(dags)]) == 1
     assert "template DAGs are missing" in capsys.readouterr().err
     assert not dags.exists()

@@ -1,0 +1,42 @@
+"""Arguments of tasks: what a rendered template, a form or a mapped task hands over, checked before anything is sent."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from airflow_ob_provider.oceanbase.statements import check_seconds
+
+
+def check_flag(value: object, name: str) -> bool:
+    """A yes or no; rendered templates arrive as text.
+
+    :raises ValueError: neither.
+    """
+    words = {"true": True, "false": False, "1": True, "0": False}
+    word = str(value).strip().lower()
+    if word not in words:
+        raise ValueError(f"{name} must be true or false, not {value!r}")
+    return words[word]
+
+
+def check_number(value: object, name: str, least: float, most: float) -> float:
+    """A number of seconds in a range; rendered templates arrive as text.
+
+    :raises ValueError: not a number, or out of range.
+    """
+    if isinstance(value, str):
+        with suppress(ValueError):
+            value = float(value)
+    return check_seconds(value, field_name=name, least=least, most=most)
+
+
+def check_round(value: object, name: str) -> int | None:
+    """A round number; None and '' mean not given. Rendered templates arrive as text.
+
+    :raises ValueError: not a whole number from 0 on.
+    """
+    if value is None or value in ("", "None"):
+        return None
+    if isinstance(value, bool) or not str(value).isdigit():
+        raise ValueError(f"{name} must be a whole number from 0 on, not {value!r}")
+    return int(str(value))

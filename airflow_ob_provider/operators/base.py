@@ -1,0 +1,239 @@
+"""What all operators share: a connection, a dry run, waits without a worker slot, reading back what was written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import TaskDeferralTimeout
+from tenacity import RetryError, Retrying, retry_if_exception, retry_if_result, stop_after_delay, wait_fixed
+
+from airflow_ob_provider.arguments import check_flag, check_number
+from airflow_ob_provider.exceptions import (
+    NotVerifiedError,
+    OceanBaseServerError,
+    WaitReadError,
+    WaitTimeoutError,
+)
+from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
+from airflow_ob_provider.links.oceanbase import RunbookLink
+from airflow_ob_provider.oceanbase.dialects import Dialect
+from airflow_ob_provider.oceanbase.statements import Statement
+from airflow_ob_provider.oceanbase.waits import Wait, Waiting
+from airflow_ob_provider.triggers.oceanbase import OceanBaseWaitTrigger
+from airflow_ob_provider.triggers.waiting import (
+    FailureBudget,
+    ProgressLog,
+    ReadFailure,
+    look,
+    outcome,
+    verdict_event,
+)
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+_Value = TypeVar("_Value")
+
+READ_BACK_SECONDS = 20.0
+"""How long a change is read back. Parameters reach every server in 2-3 s; ARCHIVELOG, whose answer was lost, may still
+be at work for 5 s."""
+READ_BACK_INTERVAL_SECONDS = 1.0
+
+
+class OceanBaseOperator(BaseOperator):
+    """Base of the operators: read, decide, write only on a difference, read back.
+
+    Running one twice writes once. After a lost connection the state is read, never the statement sent again; if the
+    state does not show it, the task fails and Airflow's retry starts from reading.
+
+    :param oceanbase_conn_id: connection to the cluster: a user of tenant sys with ALTER SYSTEM and SELECT on
+        ``oceanbase.*``.
+    :param dry_run: log the plan and send nothing but reads; the result has ``dry_run`` and ``plan``.
+    """
+
+    template_fields: Sequence[str] = ("oceanbase_conn_id", "dry_run")
+    ui_color = "#fff4d6"
+    operator_extra_links = (RunbookLink(),)
+
+    def __init__(
+        self,
+        *,
+        oceanbase_conn_id: str = OceanBaseHook.default_conn_name,
+        dry_run: bool | str = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.oceanbase_conn_id = oceanbase_conn_id
+        self.dry_run = dry_run  # type: ignore[assignment, method-assign]  # BaseOperator.dry_run() only prints fields
+
+    @property
+    def hook(self) -> OceanBaseHook:
+        """The hook of the connection."""
+        return OceanBaseHook(oceanbase_conn_id=self.oceanbase_conn_id)
+
+    @property
+    def is_dry_run(self) -> bool:
+        """``dry_run``, also as rendered text."""
+        return check_flag(self.dry_run, "dry_run")
+
+    def read(self, what: Callable[[Dialect], _Value]) -> _Value:
+        """Read on one connection."""
+        with self.hook.session() as session:
+            return what(session.dialect)
+
+    def read_until(self, what: Callable[[Dialect], _Value], accept: Callable[[_Value], bool]) -> _Value | None:
+        """Read until ``accept``, for :data:`READ_BACK_SECONDS`; None if it never was. Passing faults are borne.
+
+        :raises OceanBaseServerError: reading failed to the end, or may not be done.
+        """
+        attempts = Retrying(
+            retry=retry_if_result(lambda value: not accept(value)) | retry_if_exception(_is_transient),
+            stop=stop_after_delay(READ_BACK_SECONDS),
+            wait=wait_fixed(READ_BACK_INTERVAL_SECONDS),
+        )
+        try:
+            seen: _Value = attempts(self.read, what)
+        except RetryError as error:
+            if error.last_attempt.failed:
+                raise error.last_attempt.exception() from None  # type: ignore[misc]
+            return None
+        return seen
+
+    def write(
+        self, statement: Statement, what: Callable[[Dialect], _Value], accept: Callable[[_Value], bool]
+    ) -> _Value:
+        """Send a statement once and read until its effect shows.
+
+        :raises OceanBaseServerError: the server refused it, or the connection was lost and no effect shows.
+        :raises NotVerifiedError: the server accepted it, but no effect shows.
+        """
+        failure: OceanBaseServerError | None = None
+        try:
+            self.hook.execute(statement)
+        except OceanBaseServerError as error:
+            if not error.is_transient:
+                raise
+            self.log.warning("%s Reading the state instead of sending it again.", error)
+            failure = error
+        seen = self.read_until(what, accept)
+        if seen is not None:
+            return seen
+        raise failure or NotVerifiedError(
+            f"{statement} was accepted, but within {READ_BACK_SECONDS:g} s its effect was not seen on every server"
+        )
+
+    def planned(self, plan: Sequence[str]) -> dict[str, Any]:
+        """The result of a dry run."""
+        for line in plan or ("nothing",):
+            self.log.info("Dry run, would do: %s", line)
+        return {"changed": False, "dry_run": True, "plan": list(plan)}
+
+
+class WaitingOperator(OceanBaseOperator):
+    """An operator that waits, in the triggerer by default.
+
+    :param deferrable: wait without a worker slot; False keeps it.
+    :param poll_interval: seconds between reads while waiting, 1 to 3,600; 15 by default.
+    :param timeout: seconds after which the wait ends, 1 to 604,800; 1,800 by default. ``execution_timeout`` does not
+        bound a deferred wait in Airflow 3.
+    """
+
+    template_fields: Sequence[str] = (*OceanBaseOperator.template_fields, "poll_interval", "timeout")
+
+    def __init__(
+        self,
+        *,
+        deferrable: bool = True,
+        poll_interval: float | str = 15.0,
+        timeout: float | str = 1800.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.deferrable = deferrable
+        self.poll_interval = poll_interval
+        self.timeout = timeout
+
+    def check_times(self) -> None:
+        """:raises ValueError: a time is out of range."""
+        self.poll_interval = check_number(self.poll_interval, "poll_interval", 1.0, 3600.0)
+        self.timeout = check_number(self.timeout, "timeout", 1.0, 604_800.0)
+
+    def wait_for(self, wait: Wait, context: Context, method: str, kwargs: dict[str, Any]) -> Any:
+        """Wait, then go on in ``method`` with ``event`` and ``kwargs``, which must be plain JSON."""
+        self.check_times()
+        try:
+            wait, verdict = look(self.hook, wait)
+        except OceanBaseServerError as error:
+            if not error.is_transient:
+                raise
+            self.log.warning("The first look failed, the wait goes on: %s", error)
+        else:
+            if not isinstance(verdict, Waiting):
+                return getattr(self, method)(context, event=verdict_event(verdict), **kwargs)
+            ProgressLog(self.log).show(verdict)
+        if not self.deferrable:
+            return getattr(self, method)(context, event=self._wait_here(wait), **kwargs)
+        return self._defer(wait, context, method, kwargs)
+
+    def _defer(self, wait: Wait, context: Context, method: str, kwargs: dict[str, Any]) -> NoReturn:
+        ti = context["ti"]
+        self.defer(
+            trigger=OceanBaseWaitTrigger(
+                oceanbase_conn_id=self.oceanbase_conn_id,
+                wait=wait.to_wire(),
+                poll_interval=float(self.poll_interval),
+                label=f"dag={ti.dag_id} task={ti.task_id} run={ti.run_id}",
+            ),
+            method_name=method,
+            kwargs=kwargs,
+            timeout=timedelta(seconds=float(self.timeout)),
+        )
+        raise AssertionError("defer() returned")  # pragma: no cover
+
+    def _wait_here(self, wait: Wait) -> dict[str, Any]:
+        deadline = time.monotonic() + float(self.timeout)
+        budget, progress = FailureBudget(), ProgressLog(self.log)
+        while True:
+            time.sleep(min(float(self.poll_interval), max(deadline - time.monotonic(), 0.0)))
+            try:
+                wait, verdict = look(self.hook, wait)
+            except OceanBaseServerError as error:
+                failure = ReadFailure.of(error)
+                if budget.spent_by(failure):
+                    raise WaitReadError(f"{self.task_id}: the state could not be read: {failure.reason}") from error
+                self.log.warning("Reading failed (%s in a row): %s", budget.failures, failure.reason)
+            else:
+                budget.reset()
+                if not isinstance(verdict, Waiting):
+                    return verdict_event(verdict)
+                progress.show(verdict)
+            if time.monotonic() >= deadline:
+                return {"status": "timeout"}
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """A deferral that timed out ends as every other wait that timed out."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except TaskDeferralTimeout:
+            return self.timed_out(context)
+
+    def timed_out(self, context: Context) -> Any:  # noqa: ARG002 - freeze needs no context, others may
+        """:raises WaitTimeoutError: always, unless an operator knows better."""
+        raise WaitTimeoutError(
+            f"{self.task_id}: still waiting after {float(self.timeout):g} s; the log of the trigger says for what. "
+            "Nothing was undone. Raise timeout, or remove the cause and run the task again."
+        )
+
+    def settle(self, event: dict[str, Any] | None, context: Context) -> dict[str, Any]:
+        """The summary of a wait that is ready; see :func:`~airflow_ob_provider.triggers.waiting.outcome`."""
+        if event and event.get("status") == "timeout":
+            self.timed_out(context)
+        return outcome(event, what=self.task_id, log=self.log)
+
+
+def _is_transient(error: BaseException) -> bool:
+    return isinstance(error, OceanBaseServerError) and error.is_transient

@@ -1,0 +1,108 @@
+"""Minor freeze: bring the start point of log backup near, so that it starts sooner."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_ob_provider.arguments import check_flag
+from airflow_ob_provider.exceptions import ArchiveStateError, WaitTimeoutError
+from airflow_ob_provider.oceanbase.dialects import Dialect
+from airflow_ob_provider.oceanbase.models import to_json
+from airflow_ob_provider.oceanbase.statements import Statement, check_tenant_names
+from airflow_ob_provider.oceanbase.waits import FreezeDone
+from airflow_ob_provider.operators.base import WaitingOperator
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from airflow.sdk import Context
+
+_ON_TIMEOUT = ("warn", "fail")
+
+
+class MinorFreezeOperator(WaitingOperator):
+    """Freeze the memtables and wait until they are on disk.
+
+    Log backup starts from the latest minor compaction, so a freeze before it shortens the start; it is not required,
+    and so the wait is best effort. The server has no sign of completion: that no frozen memtable is left
+    (``gv$memstore_info``, IS_ACTIVE = 0) is the best there is, and on a cluster under heavy load new ones may follow
+    without end. Repeating a freeze is harmless, so a retry is safe.
+
+    :param tenants: tenants to freeze; None means the whole cluster.
+    :param wait: False returns as soon as memtables are frozen.
+    :param on_timeout: ``"warn"`` (default) succeeds with ``completed`` False, ``"fail"`` fails.
+    :return: ``changed``, ``statements``, ``frozen_at`` (the server's clock), ``completed``, ``merges`` (minor merges
+        that ended since; 0 is normal on an idle cluster).
+    """
+
+    template_fields: Sequence[str] = (*WaitingOperator.template_fields, "tenants", "wait", "on_timeout")
+
+    def __init__(
+        self,
+        *,
+        tenants: Sequence[str] | None = None,
+        wait: bool | str = True,
+        on_timeout: str = "warn",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.tenants = tenants
+        self.wait = wait
+        self.on_timeout = on_timeout
+
+    def execute(self, context: Context) -> Any:
+        """Freeze, then wait."""
+        self.check_times()
+        names = check_tenant_names(self.tenants)
+        waits = check_flag(self.wait, "wait")
+        if self.on_timeout not in _ON_TIMEOUT:
+            raise ValueError(f"on_timeout must be one of {', '.join(_ON_TIMEOUT)}; not {self.on_timeout!r}")
+        statement, tenant_ids, now = self.read(lambda dialect: _prepare(dialect, names))
+        if self.is_dry_run:
+            return self.planned([str(statement)]) | {"oceanbase_conn_id": self.oceanbase_conn_id}
+        self.hook.execute(statement)
+        result = {
+            "oceanbase_conn_id": self.oceanbase_conn_id,
+            "changed": True,
+            "statements": [str(statement)],
+            "frozen_at": to_json(now),
+        }
+        if not waits:
+            return result | {"completed": None}
+        return self.wait_for(FreezeDone(since=now, tenant_ids=tenant_ids), context, "frozen", {"result": result})
+
+    def frozen(
+        self, context: Context, event: dict[str, Any] | None = None, result: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """End of the wait."""
+        try:
+            summary = self.settle(event, context)
+        except (ArchiveStateError, WaitTimeoutError) as error:
+            if self.on_timeout == "fail":
+                raise
+            self.log.warning("Going on without a finished freeze: %s", error)
+            return {**(result or {}), "completed": False, "merges": None}
+        return {**(result or {}), "completed": True, "merges": summary.get("merges")}
+
+    def timed_out(self, context: Context) -> Any:
+        """Go on with a warning, or fail."""
+        if self.on_timeout == "fail":
+            return super().timed_out(context)
+        self.log.warning(
+            "The freeze is not on disk after %s s; going on. Log backup may take longer to start", self.timeout
+        )
+        return {
+            "oceanbase_conn_id": self.oceanbase_conn_id,
+            "changed": True,
+            "completed": False,
+            "merges": None,
+        }
+
+
+def _prepare(dialect: Dialect, names: tuple[str, ...]) -> tuple[Statement, tuple[int, ...], datetime]:
+    tenants = {tenant.name: tenant.tenant_id for tenant in dialect.tenants()}
+    unknown = [name for name in names if name not in tenants]
+    if unknown:
+        raise ValueError(f"tenants: {', '.join(unknown)} do not exist; the cluster has {', '.join(tenants) or 'none'}")
+    return dialect.minor_freeze(names), tuple(tenants[name] for name in names), dialect.server_time()

@@ -1,0 +1,88 @@
+"""Everything that must be true before log backup."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from tabulate import tabulate
+
+from airflow_ob_provider.arguments import check_flag
+from airflow_ob_provider.exceptions import OceanBaseServerError, PrerequisitesNotMetError
+from airflow_ob_provider.oceanbase.models import Finding, Identity, Level, to_json
+from airflow_ob_provider.operators.base import OceanBaseOperator
+from airflow_ob_provider.operators.settings import wanted_destination
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class CheckBackupPrerequisitesOperator(OceanBaseOperator):
+    """Check what must be true before log backup, one finding each, and fail only on FAIL.
+
+    Looks at: reachable, version, tenant sys, privilege, servers, clocks, primary cluster, user tenants, GTS,
+    destination, state of log backup. WARN and UNKNOWN (could not be read) do not fail it. Reads only, so a retry is
+    safe. It cannot see whether the destination is mounted and writable on every server.
+
+    :param destination: destination that will be set afterwards; None means the one that is set already must do.
+    :param dest_conn_id: connection with its keys.
+    :param restart_interrupted: an INTERRUPTED round is a warning, because the start will replace it.
+    :return: ``passed``, ``findings`` (each ``check``, ``level``, ``observed``, ``expected``, ``hint``), ``identity``
+        (version, cluster, tenant, account, grants). Pushed to XCom also when the task fails.
+    """
+
+    template_fields: Sequence[str] = (
+        "oceanbase_conn_id",
+        "destination",
+        "dest_conn_id",
+        "restart_interrupted",
+    )
+
+    def __init__(
+        self,
+        *,
+        destination: str | None = None,
+        dest_conn_id: str | None = None,
+        restart_interrupted: bool | str = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.destination = destination
+        self.dest_conn_id = dest_conn_id
+        self.restart_interrupted = restart_interrupted
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Check all, show all, then fail if need be."""
+        destination = wanted_destination(self.destination, self.dest_conn_id)
+        restart = check_flag(self.restart_interrupted, "restart_interrupted")
+        try:
+            identity, findings = self.read(
+                lambda dialect: (
+                    dialect.identity(),
+                    dialect.prerequisites(destination=destination, restart_interrupted=restart),
+                )
+            )
+        except OceanBaseServerError as error:
+            unreachable = Finding(
+                "reachable", Level.FAIL, f"[{error.errno}] {error.message}", "an open connection", error.hint
+            )
+            self._report((unreachable,), None, context)
+            raise
+        findings = (Finding("reachable", Level.OK, "connected", "an open connection"), *findings)
+        result = self._report(findings, identity, context)
+        if not result["passed"]:
+            failed = [finding for finding in findings if finding.level is Level.FAIL]
+            raise PrerequisitesNotMetError(
+                "; ".join(f"{found.check}: {found.observed}. {found.hint}".strip() for found in failed)
+            )
+        return result
+
+    def _report(self, findings: tuple[Finding, ...], identity: Identity | None, context: Context) -> dict[str, Any]:
+        rows = [(found.level, found.check, found.observed, found.expected, found.hint) for found in findings]
+        headers = ("level", "check", "observed", "expected", "what to do")
+        self.log.info("Prerequisites of log backup:\n%s", tabulate(rows, headers=headers, tablefmt="github"))
+        passed = all(found.level is not Level.FAIL for found in findings)
+        result = {"passed": passed, "findings": to_json(findings), "identity": to_json(identity)}
+        if not passed:
+            context["ti"].xcom_push(key="return_value", value=result)
+        return result

@@ -1,0 +1,288 @@
+"""# OceanBase log backup: prepare, start, prove.
+
+Starts log backup (log archive) of one or many OceanBase 3.x clusters, any number of times, and proves that it works.
+
+**What it does, cluster by cluster** (each has a branch of its own; a failure in one never hides another):
+
+1. `prerequisites` - version, tenant sys, privileges, servers, clocks, primary cluster, user tenants, GTS, destination,
+   state. Any FAIL ends this cluster's branch before anything is written.
+2. `destination` - `ALTER SYSTEM SET backup_dest = …`, if one is given and differs. Only while log backup is STOP.
+3. `option` - mode and compression, `ALTER SYSTEM SET backup_log_archive_option = …`, if they differ.
+4. `freeze` - `ALTER SYSTEM MINOR FREEZE` and a wait, so that log backup starts sooner. Skipped when it runs already.
+5. `start` - `ALTER SYSTEM ARCHIVELOG` in STOP; nothing when it runs; waits in STOPPING; INTERRUPTED fails with the
+   recovery steps, unless the form allows a restart.
+6. `verify` - STATUS is DOING for the cluster and every tenant; the newest piece of every tenant is ACTIVE and
+   AVAILABLE; everything written before *now* (the server's clock) is archived.
+7. `summary` - a report in the log and in XCom, and an event of the asset `oceanbase://<connection>/log-archive`.
+
+**What it proves**: the server says that every tenant's logs up to the proven moment are in the archive. **What it does
+not prove**: that the files can be read back. Only a restore proves that. And log backup alone restores nothing: take a
+full data backup inside the round.
+
+**Mandatory mode** puts log backup first: when archiving cannot keep up, users cannot write. Switching a cluster to it
+asks for an approval, unless the form says that it is approved.
+
+**Run it again** whenever in doubt: it reads first and writes only differences. A second run writes nothing.
+
+Clear a failed task to go on from there; every step decides anew from the server's state.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pendulum
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import DAG, Param, TriggerRule, task, task_group
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_ob_provider.assets.oceanbase import LOG_ARCHIVE_ALIAS, log_archive_asset
+from airflow_ob_provider.oceanbase.options import COMPRESSIONS, MODES
+from airflow_ob_provider.operators.archivelog import StartArchivelogOperator, start_is_needed
+from airflow_ob_provider.operators.freeze import MinorFreezeOperator
+from airflow_ob_provider.operators.prerequisites import CheckBackupPrerequisitesOperator
+from airflow_ob_provider.operators.settings import (
+    SetArchiveOptionOperator,
+    SetBackupDestinationOperator,
+    switches_mode,
+)
+from airflow_ob_provider.report import NOT_PROVEN, PROVEN, cluster_report, fleet_report
+from airflow_ob_provider.sensors.archivelog import (
+    ArchiveCheckpointSensor,
+    ArchiveDoingSensor,
+    PieceStatusSensor,
+)
+
+
+def _seconds(default: int, section: str, description: str) -> Param:
+    return Param(default, type="integer", minimum=10, maximum=604_800, section=section, description_md=description)
+
+
+PARAMS = {
+    "oceanbase_conn_ids": Param(
+        ["oceanbase_default"],
+        type="array",
+        items={"type": "string", "pattern": r"^[\w.-]+$"},
+        minItems=1,
+        uniqueItems=True,
+        section="Clusters",
+        title="Connections",
+        description_md="One Airflow connection of type OceanBase a cluster: tenant `sys`, ALTER SYSTEM privilege.",
+    ),
+    "mode": Param(
+        "optional",
+        type="string",
+        enum=list(MODES),
+        section="Log backup",
+        description_md="**optional**: user writes first; logs may be recycled unarchived and the stream breaks. "
+        "**mandatory**: log backup first; user writes may block. **keep**: as it is set.",
+    ),
+    "compression": Param(
+        "enable",
+        type="string",
+        enum=[str(word) for word in COMPRESSIONS],
+        section="Log backup",
+        description_md="`enable` is lz4_1.0.",
+    ),
+    "mandatory_approved": Param(
+        False,
+        type="boolean",
+        section="Log backup",
+        title="Mandatory mode is approved",
+        description_md="Skip the approval step when a cluster is switched to mandatory mode.",
+    ),
+    "minor_freeze": Param(
+        True,
+        type="boolean",
+        section="Log backup",
+        title="Minor freeze first",
+        description_md="Shortens the start: log backup begins at the latest minor compaction.",
+    ),
+    "restart_interrupted": Param(
+        False,
+        type="boolean",
+        section="Log backup",
+        title="Restart an interrupted round",
+        description_md="Stop an INTERRUPTED round and start a new one. **The gap stays**: take a full data backup.",
+    ),
+    "destination": Param(
+        None,
+        type=["null", "string"],
+        section="Destination",
+        description_md="For instance `file:///data/nfs/backup`, mounted on every OBServer. Empty: keep the one set. "
+        "Never type keys here: they come from the connection below.",
+    ),
+    "destination_option": Param(
+        None,
+        type=["null", "string"],
+        section="Destination",
+        description_md="For instance `recovery_window=7d&log_archive_piece_switch_interval=1d`. Empty: keep.",
+    ),
+    "dest_conn_id": Param(
+        None,
+        type=["null", "string"],
+        section="Destination",
+        title="Connection with the keys",
+        description_md="For `oss://` and `cos://`: login is the access id, password the access key, host the endpoint.",
+    ),
+    "freeze_timeout": _seconds(1800, "Time limits (seconds)", "Wait for the freeze; going on without it is harmless."),
+    "start_timeout": _seconds(3600, "Time limits (seconds)", "Wait while an earlier round is STOPPING."),
+    "doing_timeout": _seconds(1800, "Time limits (seconds)", "Wait for DOING, and for the pieces."),
+    "proof_timeout": _seconds(1800, "Time limits (seconds)", "Wait for the checkpoint; it normally lags 2-3 minutes."),
+    "poll_interval": Param(
+        15,
+        type="integer",
+        minimum=1,
+        maximum=3600,
+        section="Time limits (seconds)",
+        description_md="Between two looks. The server itself moves every 10 s.",
+    ),
+    "dry_run": Param(
+        False,
+        type="boolean",
+        section="Dry run",
+        description_md="Read, show the plan and write nothing. A round that runs already is verified all the same.",
+    ),
+}
+
+with DAG(
+    dag_id="ob_log_archive",
+    dag_display_name="OceanBase log backup: prepare, start, prove",
+    schedule=None,
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    params=PARAMS,
+    default_args={"retries": 2, "retry_delay": timedelta(seconds=30)},
+    doc_md=__doc__,
+    tags=["oceanbase", "backup"],
+) as dag:
+
+    @task
+    def list_clusters(params: dict[str, Any]) -> list[str]:
+        """One branch a connection."""
+        return list(params["oceanbase_conn_ids"])
+
+    @task.branch
+    def approval_gate(params: dict[str, Any]) -> str:
+        """Only a switch to mandatory mode needs a person; a cluster that cannot be read counts as a switch."""
+        settled = params["mode"] != "mandatory" or params["mandatory_approved"] or params["dry_run"]
+        if settled or not any(switches_mode(conn_id, params["mode"]) for conn_id in params["oceanbase_conn_ids"]):
+            return "proceed"
+        return "approve_mandatory_mode"
+
+    approve = ApprovalOperator(
+        task_id="approve_mandatory_mode",
+        subject="Switch OceanBase log backup to mandatory mode?",
+        body="Clusters: {{ params.oceanbase_conn_ids | join(', ') }}. In mandatory mode **users cannot write** while "
+        "archiving cannot keep up, for instance when the destination is slow, full or not mounted.",
+        fail_on_reject=True,
+        execution_timeout=timedelta(days=1),
+        retries=0,
+    )
+    proceed = EmptyOperator(task_id="proceed", trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
+
+    @task_group(group_id="cluster")
+    def cluster(conn_id: str) -> Any:
+        """Everything for one cluster."""
+        common = {"oceanbase_conn_id": conn_id, "map_index_template": "{{ task.oceanbase_conn_id }}"}
+        writes = common | {"dry_run": "{{ params.dry_run }}"}
+        waits = {"poll_interval": "{{ params.poll_interval }}"}
+        sensor = common | {"poke_interval": "{{ params.poll_interval }}"}
+        place = {
+            "destination": "{{ params.destination or '' }}",
+            "dest_conn_id": "{{ params.dest_conn_id or '' }}",
+        }
+        restart = {"restart_interrupted": "{{ params.restart_interrupted }}"}
+
+        prerequisites = CheckBackupPrerequisitesOperator(task_id="prerequisites", **common, **place, **restart)
+        destination = SetBackupDestinationOperator(
+            task_id="destination",
+            destination_option="{{ params.destination_option or '' }}",
+            **writes,
+            **place,
+        )
+        option = SetArchiveOptionOperator(
+            task_id="option", mode="{{ params.mode }}", compression="{{ params.compression }}", **writes
+        )
+
+        @task_group(group_id="freeze")
+        def freeze() -> None:
+            @task.short_circuit(task_id="needed", ignore_downstream_trigger_rules=False)
+            def needed(conn_id: str, params: dict[str, Any]) -> bool:
+                """A freeze helps a start, and nothing else."""
+                return params["minor_freeze"] and start_is_needed(conn_id)
+
+            needed(conn_id) >> MinorFreezeOperator(
+                task_id="minor_freeze", timeout="{{ params.freeze_timeout }}", **waits, **writes
+            )
+
+        start = StartArchivelogOperator(
+            task_id="start",
+            timeout="{{ params.start_timeout }}",
+            trigger_rule=TriggerRule.NONE_FAILED,
+            **restart,
+            **waits,
+            **writes,
+        )
+
+        @task_group(group_id="verify")
+        def verify() -> Any:
+            @task.short_circuit(task_id="round_runs", ignore_downstream_trigger_rules=False)
+            def round_runs(started: dict[str, Any]) -> bool:
+                """Without a round, as in a dry run, there is nothing to verify."""
+                return bool(started["running"])
+
+            doing = ArchiveDoingSensor(
+                task_id="doing", min_round=start.output["round"], timeout="{{ params.doing_timeout }}", **sensor
+            )
+            pieces = PieceStatusSensor(task_id="pieces", timeout="{{ params.doing_timeout }}", **sensor)
+            checkpoint = ArchiveCheckpointSensor(
+                task_id="checkpoint", after="now", timeout="{{ params.proof_timeout }}", **sensor
+            )
+            round_runs(start.output) >> doing >> pieces >> checkpoint
+            return {"doing": doing.output, "pieces": pieces.output, "checkpoint": checkpoint.output}
+
+        @task(trigger_rule=TriggerRule.ALL_DONE, outlets=[LOG_ARCHIVE_ALIAS], retries=0)
+        def summary(
+            conn_id: str, results: dict[str, Any], *, params: dict[str, Any], outlet_events: Any, ti: Any
+        ) -> dict[str, Any]:
+            """The report of one cluster; red unless log backup is proven, whatever failed before."""
+            report = cluster_report(conn_id, results, dry_run=params["dry_run"])
+            ti.log.info("%s", report["markdown"])
+            ti.xcom_push(key="return_value", value=report)
+            if report["verdict"] == NOT_PROVEN:
+                raise AirflowFailException(f"log backup of {conn_id} is not proven")
+            if report["verdict"] == PROVEN and not params["dry_run"]:
+                outlet_events[LOG_ARCHIVE_ALIAS].add(log_archive_asset(conn_id), extra=report["asset_extra"])
+            return report
+
+        frozen = freeze()
+        proofs = verify()
+        results = {
+            "prerequisites": prerequisites.output,
+            "destination": destination.output,
+            "option": option.output,
+            "start": start.output,
+            **proofs,
+        }
+        prerequisites >> destination >> option >> frozen >> start
+        return summary(conn_id, results)
+
+    @task(trigger_rule=TriggerRule.ALL_DONE, retries=0)
+    def report(reports: list[dict[str, Any]], params: dict[str, Any], ti: Any) -> dict[str, Any]:
+        """All clusters in one table; red if one of them is not proven."""
+        whole = fleet_report(params["oceanbase_conn_ids"], reports, dry_run=params["dry_run"])
+        ti.log.info("%s", whole["markdown"])
+        ti.xcom_push(key="return_value", value=whole)
+        if whole["verdict"] == NOT_PROVEN:
+            raise AirflowFailException("log backup is not proven on every cluster")
+        return whole
+
+    clusters = list_clusters()
+    gate = approval_gate()
+    gate >> [approve, proceed]
+    approve >> proceed >> clusters
+    report(cluster.expand(conn_id=clusters))

@@ -97,6 +97,8 @@ class LogArchive:
             self._cluster.run_internal_set("enable_log_archive", "False")
 
     def _force_round(self, status: str) -> None:
+        if status == BEGINNING:
+            self._force_stop()
         if self.sys.status == STOP:
             self._begin(self._cluster.parameters.central("backup_dest") or "file:///data/nfs/backup")
         self.used_destinations.add(destination_key(self.destination))
@@ -108,9 +110,9 @@ class LogArchive:
         elif status == INTERRUPTED:
             self.archivers.interrupt()
             self._pass_interrupted()
-        if status != STOPPING:
+        if self.sys.status != status:
             self._change(self.sys, status)
-            self._wake(self._idle_seconds())
+        self._wake(WAKE_SECONDS if status == STOPPING else self._idle_seconds())
 
     def _force_running(self) -> None:
         """Every tenant archived by every server up to now."""
@@ -282,7 +284,10 @@ class LogArchive:
         living = {tenant.tenant_id: tenant for tenant in self._cluster.user_tenants}
         for tenant_id in [t for t in self.tenants if t not in living]:
             # The backup of a dropped tenant remains restorable, so its row moves to the history.
-            self.history.append(replace(self.tenants.pop(tenant_id), status=STOP))
+            row = self.tenants.pop(tenant_id)
+            self.history.append(replace(row, status=STOP))
+            checkpoints = {tenant_id: row.next} if row.next else {}
+            self.pieces.freeze_round(row.round_id, self._now, checkpoints, tenant_id)
         self.archivers.keep(living)
         for tenant in living.values():
             if tenant.tenant_id in self.tenants:

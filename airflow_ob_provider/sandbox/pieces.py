@@ -87,9 +87,13 @@ class Pieces:
                 successor.start = piece.end
         return bool(freezing)
 
-    def freeze_round(self, round_id: int, now: datetime, checkpoints: dict[int, datetime]) -> None:
-        """The end of a round freezes what is open."""
+    def freeze_round(
+        self, round_id: int, now: datetime, checkpoints: dict[int, datetime], tenant_id: int | None = None
+    ) -> None:
+        """The end of a round freezes what is open; so does, for one tenant, its drop."""
         for piece in self.of_round(round_id, ACTIVE, FREEZING):
+            if tenant_id not in (None, piece.tenant_id):
+                continue
             piece.checkpoint = checkpoints.get(piece.tenant_id, piece.checkpoint)
             piece.start = piece.start or now
             self._freeze(piece, now)

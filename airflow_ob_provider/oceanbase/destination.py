@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import quote as percent
 
-from airflow_ob_provider.oceanbase.redact import MASK, redact
+from airflow_ob_provider.oceanbase.redact import MASK, is_secret_name, redact
 
 _SCHEMES = ("file", "oss", "cos")
 _SECRET_PARAMETERS = ("access_id", "access_key")
-_DURATION = re.compile(r"(?P<count>\d+)(?P<unit>us|ms|s|m|h|d)?")
-_UNIT_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(?P<count>[0-9]{1,18})(?P<unit>us|ms|s|m|h|d)?")
+_UNIT_US = {"us": 1, "ms": 1000, "s": 10**6, "m": 60 * 10**6, "h": 3600 * 10**6, "d": 86400 * 10**6}
 _DAY = 86400.0
 MAX_LENGTH = 2047
 """A destination with its parameters must fit the server's buffer (OB_MAX_BACKUP_DEST_LENGTH is 2048)."""
@@ -44,8 +44,8 @@ class Destination:
         return cls(
             scheme,
             path.rstrip("/") or "/",
-            tuple((name, value) for name, value in pairs if name not in _SECRET_PARAMETERS),
-            tuple((name, value) for name, value in pairs if name in _SECRET_PARAMETERS),
+            tuple((name, value) for name, value in pairs if not is_secret_name(name)),
+            tuple((name, value) for name, value in pairs if is_secret_name(name)),
         )
 
     def with_secrets(self, access_id: str, access_key: str, host: str | None = None) -> Destination:
@@ -96,10 +96,13 @@ class Destination:
         if self.scheme not in _SCHEMES:
             hint = "; S3 is not supported by OceanBase 3.x" if self.scheme == "s3" else ""
             return f"scheme {self.scheme!r} is not one of {', '.join(_SCHEMES)} (lower case){hint}"
-        if len(self.uri) > MAX_LENGTH:
-            return f"the destination has {len(self.uri)} characters, more than {MAX_LENGTH}"
-        if re.search(r"[\s'\"`\\\x00-\x1f]", self.uri):
+        length = len(self.uri.encode(errors="replace"))
+        if length > MAX_LENGTH:
+            return f"the destination has {length} bytes, more than {MAX_LENGTH}"
+        if re.search(r"[\s'\"`\\\x00-\x1f\x7f]", self.uri):
             return "it holds a blank, a quote, a backslash or a control character"
+        if any("&" in value for _, value in (*self.parameters, *self.secrets)):
+            return "a parameter holds '&', which begins the next parameter"
         given = {name for name, value in (*self.parameters, *self.secrets) if value}
         if self.scheme == "file":
             if not self.path.startswith("/"):
@@ -158,6 +161,8 @@ class DestinationOption:
         if re.search(r"\s", text):
             raise ValueError(f"destination_option {text!r} holds a blank; none is legal in backup_dest_option")
         option = cls.parse(text)
+        if not option.values:
+            raise ValueError(f"destination_option must be text such as 'recovery_window=7d', not {text!r}")
         seen: dict[str, str] = {}
         for key, value in option.values:
             rule = _OPTION_KEYS.get(key)
@@ -186,7 +191,7 @@ class DestinationOption:
     def splits(self) -> bool:
         """Whether pieces are switched; switching that on or off needs a stopped round (1235)."""
         interval = dict(self.values).get("log_archive_piece_switch_interval")
-        return bool(interval) and _seconds(interval or "") not in (None, 0.0)
+        return bool(interval) and _normal(interval or "") != 0
 
     def same_as(self, other: DestinationOption) -> bool:
         """Whether both mean the same, whatever the order of keys and the unit of times."""
@@ -198,23 +203,23 @@ def _legal(rule: _OptionKey, value: str) -> bool:
         return value in {"true", "false"}
     if rule.kind == "count":
         return value == "0"
-    seconds = _seconds(value)
-    if seconds is None:
+    length = _microseconds(value)
+    if length is None:
         return False
-    return (rule.zero and seconds == 0) or rule.least <= seconds <= rule.most
+    return (rule.zero and length == 0) or rule.least <= length / 1e6 <= rule.most
 
 
-def _seconds(value: str) -> float | None:
-    """Seconds of a time with its unit; a bare number other than 0 is left alone, its unit differs by version."""
+def _microseconds(value: str) -> int | None:
+    """A time with its unit; a bare number other than 0 is left alone, its unit differs by version."""
     match = _DURATION.fullmatch(value)
     if match is None or (match["unit"] is None and int(match["count"])):
         return None
-    return int(match["count"]) * _UNIT_SECONDS[match["unit"] or "s"]
+    return int(match["count"]) * _UNIT_US[match["unit"] or "s"]
 
 
-def _normal(value: str) -> str | float:
-    seconds = _seconds(value)
-    return value.lower() if seconds is None else seconds
+def _normal(value: str) -> str | int:
+    length = _microseconds(value.lower())
+    return value.lower() if length is None else length
 
 
 def _blanks(value: str) -> str:

@@ -285,13 +285,16 @@ class Finding:
 
 
 def to_json(value: Any) -> Any:
-    """Plain JSON of a model: times in ISO 8601 with their offset, enums as words."""
+    """Plain JSON of a model: times in ISO 8601 with their offset, enums as words.
+
+    Fields that may hold secrets, and so are not in ``repr``, are left out.
+    """
     if isinstance(value, datetime):
         return value.isoformat(sep=" ", timespec="microseconds")
     if isinstance(value, StrEnum):
         return str(value)
     if is_dataclass(value) and not isinstance(value, type):
-        return {item.name: to_json(getattr(value, item.name)) for item in fields(value)}
+        return {item.name: to_json(getattr(value, item.name)) for item in fields(value) if item.repr}
     if isinstance(value, dict):
         return {str(key): to_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

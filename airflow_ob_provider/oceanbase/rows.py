@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
+
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?")
 
 
 class UnreadableError(ValueError):
@@ -13,13 +16,18 @@ class UnreadableError(ValueError):
 
 def whole(row: Mapping[str, Any], name: str) -> int:
     """A whole number; NULL and '' are 0."""
-    value = row.get(name)
-    if value is None or value == "":
+    if name not in row:
+        raise UnreadableError(f"{name} was not returned")
+    value = row[name]
+    if value is None or value in ("", b""):
         return 0
     try:
-        return int(value)
-    except (TypeError, ValueError):
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
         raise UnreadableError(f"{name} is {value!r}, not a whole number") from None
+    if not isinstance(value, str | bytes) and number != value:
+        raise UnreadableError(f"{name} is {value!r}, not a whole number")
+    return number
 
 
 def text(row: Mapping[str, Any], name: str) -> str:
@@ -42,13 +50,18 @@ def moment(row: Mapping[str, Any], name: str, zone: timezone) -> datetime | None
     if word in {"", "MAX", "NULL"}:
         return None
     try:
-        return datetime.fromisoformat(word).replace(tzinfo=zone)
+        found = datetime.fromisoformat(word) if _MOMENT.fullmatch(word) else None
     except ValueError:
-        raise UnreadableError(f"{name} is {word!r}, not a time") from None
+        found = None
+    if found is None:
+        raise UnreadableError(f"{name} is {word!r}, not a time")
+    return found.replace(tzinfo=zone)
 
 
 def zone_of(row: Mapping[str, Any], name: str = "utc_offset") -> timezone:
     """The server's offset from UTC, given in seconds and rounded to minutes."""
+    if text(row, name) == "":
+        raise UnreadableError(f"{name} is {row.get(name)!r}, not the server's offset from UTC")
     minutes = round(whole(row, name) / 60)
     if abs(minutes) >= 24 * 60:
         raise UnreadableError(f"the server's clock is {minutes} minutes off UTC")

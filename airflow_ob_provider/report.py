@@ -11,7 +11,8 @@ PROVEN = "proven"
 NOT_PROVEN = "NOT PROVEN"
 DRY_RUN = "dry run"
 
-_STEPS = ("prerequisites", "destination", "option", "start", "doing", "pieces", "checkpoint")
+_STEPS = ("prerequisites", "destination", "option", "freeze", "start", "doing", "pieces", "checkpoint")
+_FROZEN = {True: "on disk", False: "not on disk in time; gone on without it", None: "frozen, not waited for"}
 _PROVES = (
     "Proven by the server's catalog: every tenant's logs up to the proven moment are archived in one unbroken round. "
     "Not proven: that the files can be read back (only a restore does), and nothing can be restored before a full data "
@@ -90,7 +91,7 @@ def fleet_report(
 
 def _line(step: str, result: Mapping[str, Any], *, dry_run: bool) -> str:
     if not result:
-        return "no result: it failed, was skipped or did not run; see its log"
+        return "no result: it was skipped, failed or did not run; its log says which"
     if step == "prerequisites":
         levels = [finding["level"] for finding in result["findings"]]
         return ", ".join(
@@ -100,6 +101,8 @@ def _line(step: str, result: Mapping[str, Any], *, dry_run: bool) -> str:
         return _changed(result, dry_run=dry_run) + (f": {result['destination']}" if result.get("destination") else "")
     if step == "option":
         return _changed(result, dry_run=dry_run) + (f": {result['after']}" if result.get("after") else "")
+    if step == "freeze":
+        return _FROZEN[result.get("completed")] if result["changed"] else "would freeze"
     if step == "start":
         return f"{_changed(result, dry_run=dry_run)}: {result['state']}, round {result['round']}"
     if step == "doing":

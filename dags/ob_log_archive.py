@@ -29,6 +29,7 @@ Clear a failed task to go on from there; every step decides anew from the server
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import Any
 
@@ -36,7 +37,7 @@ import pendulum
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG, Param, TriggerRule, task, task_group
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from airflow_ob_provider.assets.oceanbase import LOG_ARCHIVE_ALIAS, log_archive_asset
 from airflow_ob_provider.oceanbase.options import COMPRESSIONS, MODES
@@ -54,6 +55,8 @@ from airflow_ob_provider.sensors.archivelog import (
     ArchiveDoingSensor,
     PieceStatusSensor,
 )
+
+log = logging.getLogger(__name__)
 
 
 def _seconds(default: int, section: str, description: str) -> Param:
@@ -179,7 +182,7 @@ with DAG(
         body="Clusters: {{ params.oceanbase_conn_ids | join(', ') }}. In mandatory mode **users cannot write** while "
         "archiving cannot keep up, for instance when the destination is slow, full or not mounted.",
         fail_on_reject=True,
-        execution_timeout=timedelta(days=1),
+        response_timeout=timedelta(days=1),
         retries=0,
     )
     proceed = EmptyOperator(task_id="proceed", trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
@@ -209,15 +212,20 @@ with DAG(
         )
 
         @task_group(group_id="freeze")
-        def freeze() -> None:
-            @task.short_circuit(task_id="needed", ignore_downstream_trigger_rules=False)
-            def needed(conn_id: str, params: dict[str, Any]) -> bool:
+        def freeze() -> Any:
+            @task(task_id="needed")
+            def needed(conn_id: str, params: dict[str, Any]) -> None:
                 """A freeze helps a start, and nothing else."""
-                return params["minor_freeze"] and start_is_needed(conn_id)
+                if not params["minor_freeze"]:
+                    raise AirflowSkipException("the form switches the minor freeze off")
+                if not start_is_needed(conn_id):
+                    raise AirflowSkipException("log backup runs already: there is nothing to start")
 
-            needed(conn_id) >> MinorFreezeOperator(
+            minor_freeze = MinorFreezeOperator(
                 task_id="minor_freeze", timeout="{{ params.freeze_timeout }}", **waits, **writes
             )
+            needed(conn_id) >> minor_freeze
+            return minor_freeze.output
 
         start = StartArchivelogOperator(
             task_id="start",
@@ -230,19 +238,23 @@ with DAG(
 
         @task_group(group_id="verify")
         def verify() -> Any:
-            @task.short_circuit(task_id="round_runs", ignore_downstream_trigger_rules=False)
-            def round_runs(started: dict[str, Any]) -> bool:
+            @task(task_id="round_runs")
+            def round_runs(started: dict[str, Any]) -> int:
                 """Without a round, as in a dry run, there is nothing to verify."""
-                return bool(started["running"])
+                if not started["running"]:
+                    raise AirflowSkipException(f"no round runs, log backup is {started['state']}")
+                return int(started["round"])
+
+            running = round_runs(start.output)
 
             doing = ArchiveDoingSensor(
-                task_id="doing", min_round=start.output["round"], timeout="{{ params.doing_timeout }}", **sensor
+                task_id="doing", min_round=running, timeout="{{ params.doing_timeout }}", **sensor
             )
             pieces = PieceStatusSensor(task_id="pieces", timeout="{{ params.doing_timeout }}", **sensor)
             checkpoint = ArchiveCheckpointSensor(
                 task_id="checkpoint", after="now", timeout="{{ params.proof_timeout }}", **sensor
             )
-            round_runs(start.output) >> doing >> pieces >> checkpoint
+            running >> doing >> pieces >> checkpoint
             return {"doing": doing.output, "pieces": pieces.output, "checkpoint": checkpoint.output}
 
         @task(trigger_rule=TriggerRule.ALL_DONE, outlets=[LOG_ARCHIVE_ALIAS], retries=0)
@@ -251,7 +263,7 @@ with DAG(
         ) -> dict[str, Any]:
             """The report of one cluster; red unless log backup is proven, whatever failed before."""
             report = cluster_report(conn_id, results, dry_run=params["dry_run"])
-            ti.log.info("%s", report["markdown"])
+            log.info("%s", report["markdown"])
             ti.xcom_push(key="return_value", value=report)
             if report["verdict"] == NOT_PROVEN:
                 raise AirflowFailException(f"log backup of {conn_id} is not proven")
@@ -265,6 +277,7 @@ with DAG(
             "prerequisites": prerequisites.output,
             "destination": destination.output,
             "option": option.output,
+            "freeze": frozen,
             "start": start.output,
             **proofs,
         }
@@ -272,10 +285,12 @@ with DAG(
         return summary(conn_id, results)
 
     @task(trigger_rule=TriggerRule.ALL_DONE, retries=0)
-    def report(reports: list[dict[str, Any]], params: dict[str, Any], ti: Any) -> dict[str, Any]:
+    def report(reports: Any, params: dict[str, Any], ti: Any) -> dict[str, Any]:
         """All clusters in one table; red if one of them is not proven."""
-        whole = fleet_report(params["oceanbase_conn_ids"], reports, dry_run=params["dry_run"])
-        ti.log.info("%s", whole["markdown"])
+        # Airflow hands over the report of a single cluster bare, and of none as None.
+        given = [reports] if isinstance(reports, dict) else reports or []
+        whole = fleet_report(params["oceanbase_conn_ids"], given, dry_run=params["dry_run"])
+        log.info("%s", whole["markdown"])
         ti.xcom_push(key="return_value", value=whole)
         if whole["verdict"] == NOT_PROVEN:
             raise AirflowFailException("log backup is not proven on every cluster")

@@ -166,15 +166,16 @@ class WaitingOperator(OceanBaseOperator):
         """Wait, then go on in ``method`` with ``event`` and ``kwargs``, which must be plain JSON."""
         self.check_times()
         try:
-            wait, verdict = look(self.hook, wait)
+            seen = look(self.hook, wait)
         except OceanBaseServerError as error:
             if not error.is_transient:
                 raise
             self.log.warning("The first look failed, the wait goes on: %s", error)
         else:
-            if not isinstance(verdict, Waiting):
-                return getattr(self, method)(context, event=verdict_event(verdict), **kwargs)
-            ProgressLog(self.log).show(verdict)
+            if not isinstance(seen.verdict, Waiting):
+                return getattr(self, method)(context, event=verdict_event(seen.verdict), **kwargs)
+            ProgressLog(self.log).show(seen.verdict, seen.waited)
+            wait = seen.wait
         if not self.deferrable:
             return getattr(self, method)(context, event=self._wait_here(wait), **kwargs)
         return self._defer(wait, context, method, kwargs)
@@ -200,7 +201,7 @@ class WaitingOperator(OceanBaseOperator):
         while True:
             time.sleep(min(float(self.poll_interval), max(deadline - time.monotonic(), 0.0)))
             try:
-                wait, verdict = look(self.hook, wait)
+                seen = look(self.hook, wait)
             except OceanBaseServerError as error:
                 failure = ReadFailure.of(error)
                 if budget.spent_by(failure):
@@ -208,9 +209,10 @@ class WaitingOperator(OceanBaseOperator):
                 self.log.warning("Reading failed (%s in a row): %s", budget.failures, failure.reason)
             else:
                 budget.reset()
-                if not isinstance(verdict, Waiting):
-                    return verdict_event(verdict)
-                progress.show(verdict)
+                if not isinstance(seen.verdict, Waiting):
+                    return verdict_event(seen.verdict)
+                progress.show(seen.verdict, seen.waited)
+                wait = seen.wait
             if time.monotonic() >= deadline:
                 return {"status": "timeout"}
 

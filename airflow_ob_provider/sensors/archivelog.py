@@ -108,15 +108,16 @@ class OceanBaseSensor(BaseSensorOperator):
     def _look_and_defer(self, context: Context) -> Any:
         wait = self.wanted()
         try:
-            wait, verdict = look(self.hook, wait)
+            seen = look(self.hook, wait)
         except OceanBaseServerError as error:
             if not error.is_transient:
                 raise
             self.log.warning("The first look failed, the trigger goes on: %s", error)
         else:
-            if not isinstance(verdict, Waiting):
-                return self._settle(verdict)
-            ProgressLog(self.log).show(verdict)
+            if not isinstance(seen.verdict, Waiting):
+                return self._settle(seen.verdict)
+            ProgressLog(self.log).show(seen.verdict, seen.waited)
+            wait = seen.wait
         return self._defer(wait, context)
 
     def _defer(self, wait: Wait, context: Context) -> NoReturn:
@@ -142,7 +143,7 @@ class OceanBaseSensor(BaseSensorOperator):
         """Look once; False while it is not there yet."""
         wait = self._remembered(context)
         try:
-            wait, verdict = look(self.hook, wait)
+            seen = look(self.hook, wait)
         except OceanBaseServerError as error:
             failure = ReadFailure.of(error)
             if failure.permanent:
@@ -154,11 +155,11 @@ class OceanBaseSensor(BaseSensorOperator):
                 ) from error
             return PokeReturnValue(is_done=False)
         self._budget.reset()
-        self._remember(wait, context)
-        if isinstance(verdict, Waiting):
-            self._progress.show(verdict)
+        self._remember(seen.wait, context)
+        if isinstance(seen.verdict, Waiting):
+            self._progress.show(seen.verdict, seen.waited)
             return PokeReturnValue(is_done=False)
-        return PokeReturnValue(is_done=True, xcom_value=self._settle(verdict))
+        return PokeReturnValue(is_done=True, xcom_value=self._settle(seen.verdict))
 
     def _settle(self, verdict: Ready | Terminal) -> dict[str, Any]:
         return outcome(verdict_event(verdict), what=self.task_id, log=self.log)

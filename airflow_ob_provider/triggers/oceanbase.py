@@ -24,6 +24,7 @@ from airflow_ob_provider.triggers.waiting import (
     FailureBudget,
     ProgressLog,
     ReadFailure,
+    judge,
     unreadable_event,
     verdict_event,
 )
@@ -129,12 +130,12 @@ class OceanBaseWaitTrigger(BaseEventTrigger):
                         return
                     continue
                 budget.reset()
-                wait = wait.begun(reading.read_at)
-                verdict = wait.judge(reading)
-                if not isinstance(verdict, Waiting):
-                    yield TriggerEvent(verdict_event(verdict))
+                seen = judge(wait, reading)
+                wait = seen.wait
+                if not isinstance(seen.verdict, Waiting):
+                    yield TriggerEvent(verdict_event(seen.verdict))
                     return
-                progress.show(verdict)
+                progress.show(seen.verdict, seen.waited)
             yield TriggerEvent(unreadable_event(ReadFailure("the stream of readings ended", permanent=False)))
         except Exception as error:  # whatever it is, it must reach the task as an event
             yield TriggerEvent(unreadable_event(ReadFailure.of(error)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from airflow_ob_provider.exceptions import (
@@ -25,15 +26,31 @@ MIN_FAILURE_SECONDS = 120.0
 LOG_EVERY_SECONDS = 60.0
 
 
-def look(hook: OceanBaseHook, wait: Wait) -> tuple[Wait, Verdict]:
-    """Take one snapshot in the worker and judge it; the wait comes back begun.
+@dataclass(frozen=True)
+class Look:
+    """One snapshot judged."""
+
+    wait: Wait
+    """The wait, begun."""
+    verdict: Verdict
+    waited: timedelta
+    """Since the first look, by the server's clock."""
+
+
+def look(hook: OceanBaseHook, wait: Wait) -> Look:
+    """Take one snapshot in the worker and judge it.
 
     :raises OceanBaseServerError: the snapshot could not be read.
     """
     with hook.session() as session:
         snapshot = read_for(wait, session.dialect)
+    return judge(wait, snapshot)
+
+
+def judge(wait: Wait, snapshot: Any) -> Look:
+    """Judge one snapshot, beginning the wait with it if it is the first."""
     wait = wait.begun(snapshot.read_at)
-    return wait, wait.judge(snapshot)
+    return Look(wait, wait.judge(snapshot), wait.elapsed(snapshot.read_at))
 
 
 @dataclass(frozen=True)
@@ -81,19 +98,18 @@ class ProgressLog:
 
     def __init__(self, log: Any) -> None:
         self._log = log
-        self._begun = time.monotonic()
         self._reason = ""
         self._shown = 0.0
 
-    def show(self, waiting: Waiting) -> None:
-        """Log one verdict, if it is news."""
+    def show(self, waiting: Waiting, waited: timedelta) -> None:
+        """Log one verdict, if it is news, and how long it has been waited for by the server's clock."""
         now = time.monotonic()
         if waiting.reason == self._reason and now - self._shown < LOG_EVERY_SECONDS:
             return
         self._reason, self._shown = waiting.reason, now
         share = "" if waiting.progress is None else f", {waiting.progress:.0%} done"
         level = self._log.warning if waiting.unknown else self._log.info
-        level("Waiting for %.0f s%s: %s", now - self._begun, share, waiting.reason)
+        level("Waiting for %.0f s%s: %s", waited.total_seconds(), share, waiting.reason)
 
 
 def verdict_event(verdict: Ready | Terminal) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from .rewrite import Rewriter
 
 @dataclass(frozen=True)
 class Column:
-    """``kind``: bigint, varchar, longtext, timestamp, time, double or decimal:<scale>."""
+    """``kind``: bigint, varchar, longtext, timestamp, date, time, double or decimal:<scale>."""
 
     name: str
     kind: str
@@ -84,6 +84,10 @@ def select(sql: str, scope: Scope) -> Result:
     if len(statements) != 1 or not isinstance(statements[0], exp.Query):
         raise syntax_error(sql)
     query = statements[0]
+    while isinstance(query, exp.Subquery):
+        query = query.this
+    if not all(node.expressions for node in query.find_all(exp.Select)):
+        raise syntax_error("FROM")
     tables = _bind_tables(query, scope)
     rewriter = Rewriter(scope)
     rewriter.run(query)
@@ -147,7 +151,7 @@ def _stored(value: Any, shift: timedelta) -> Any:
 
 def _execute(connection: sqlite3.Connection, query: exp.Expr, sql: str, kinds: list[str] | None) -> Result:
     try:
-        cursor = connection.execute(query.sql(dialect=_Backticks, identify=True))
+        cursor = connection.execute(query.sql(dialect=_Backticks, identify=True, normalize_functions=False))
         rows = cursor.fetchall()
     except sqlite3.Error as error:
         raise _translate_error(str(error), query) from None

@@ -156,7 +156,7 @@ FUNCTIONS: dict[str, tuple[int, Callable[..., Any], str]] = {
     "ob_timestampdiff": (3, _timestampdiff, "bigint"),
     "ob_timestampadd": (3, _timestampadd, "timestamp"),
     "ob_to_datetime": (2, _to_datetime, "timestamp"),
-    "ob_date": (1, lambda value: (_to_datetime(value, 0) or "")[:10] or None, "varchar"),
+    "ob_date": (1, lambda value: (_to_datetime(value, 0) or "")[:10] or None, "date"),
     "ob_strftime": (2, _strftime, "varchar"),
     "ob_strptime": (2, _strptime, "timestamp"),
     "ob_left": (2, lambda text, count: None if text is None else str(text)[:count], "varchar"),

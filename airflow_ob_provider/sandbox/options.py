@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .errors import ServerError, not_supported
 
@@ -51,6 +52,7 @@ class DestOption:
     backup_copies: int = 0
 
 
+@lru_cache(maxsize=64)
 def parse_dest_option(text: str) -> DestOption:
     """Check backup_dest_option: ``key=value`` joined by ``&``, case-sensitive keys, no blanks at all.
 

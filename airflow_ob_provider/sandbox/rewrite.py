@@ -59,7 +59,7 @@ class Rewriter:
             exp.CurrentTimestamp: lambda n: _timestamp(context.now, _digits(n.this)),
             exp.Localtimestamp: lambda n: _timestamp(context.now, _digits(n.this)),
             exp.UtcTimestamp: lambda n: _timestamp(context.now - context.utc_offset, _digits(n.this)),
-            exp.CurrentDate: lambda _: _text(context.now.strftime("%Y-%m-%d")),
+            exp.CurrentDate: lambda _: _call("ob_date", _text(context.now.strftime("%Y-%m-%d"))),
             exp.SessionParameter: lambda n: _constant(context.variable(n.name, str(n.args.get("kind") or ""))),
             # A session has no user variables here.
             exp.Parameter: lambda _: exp.null(),
@@ -67,6 +67,7 @@ class Rewriter:
             exp.CurrentUser: lambda _: _constant(constants["current_user"]),
             exp.CurrentSchema: lambda _: _constant(constants["database"]),
             exp.Select: self._select,
+            exp.Union: self._union,
             exp.GroupConcat: self._group_concat,
             exp.Add: lambda n: self._interval(n, 1),
             exp.Sub: lambda n: self._interval(n, -1),
@@ -76,7 +77,7 @@ class Rewriter:
             exp.TimestampDiff: lambda n: self._difference(n, n.args["unit"].name.upper()),
             exp.DateDiff: lambda n: self._difference(n, "DAY"),
             exp.TsOrDsToTimestamp: lambda n: n.this,
-            exp.TsOrDsToDate: lambda n: n.this,
+            exp.TsOrDsToDate: lambda n: _call("ob_date", n.this),
             exp.Date: lambda n: _call("ob_date", n.this),
             exp.TimeToStr: lambda n: _call("ob_strftime", n.this, n.args["format"]),
             exp.StrToDate: lambda n: _call("ob_strptime", n.this, n.args["format"]),
@@ -98,6 +99,14 @@ class Rewriter:
         # Hints and locking reads mean nothing here.
         node.set("hint", None)
         node.set("locks", None)
+        return node
+
+    @staticmethod
+    def _union(node: exp.Union) -> exp.Expr:
+        # SQLite has no parentheses around the parts of a UNION.
+        for key in ("this", "expression"):
+            if isinstance(node.args[key], exp.Subquery):
+                node.set(key, exp.select("*").from_(node.args[key]))
         return node
 
     def _function(self, node: exp.Anonymous) -> exp.Expr:

@@ -36,6 +36,7 @@ class WireServer:
         self._ids = itertools.count(3221225473)
         self._lock = threading.Lock()
         self._connections: dict[int, socket.socket] = {}
+        self._sessions: dict[int, Session] = {}
         self._threads: set[threading.Thread] = set()
         self.stopping = threading.Event()
         self._acceptor = threading.Thread(target=self._accept, name="sandbox-accept", daemon=True)
@@ -59,6 +60,16 @@ class WireServer:
             self._acceptor.join(timeout=5)
         for thread in threads:
             thread.join(timeout=5)
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """The logged-in sessions, oldest first."""
+        with self._lock:
+            return tuple(self._sessions.values())
+
+    def logged_in(self, number: int, session: Session) -> None:
+        with self._lock:
+            self._sessions[number] = session
 
     def replace_socket(self, number: int, connection: socket.socket) -> None:
         """The connection goes on over TLS; its old socket object is dead."""
@@ -95,6 +106,7 @@ class WireServer:
                 client.stream.socket.close()
             with self._lock:
                 self._connections.pop(number, None)
+                self._sessions.pop(number, None)
                 self._threads.discard(threading.current_thread())
 
 
@@ -156,6 +168,7 @@ class ClientConnection:
             except ServerError as error:
                 self._error(error)
                 return None
+        self._server.logged_in(self._number, session)
         self.stream.write(wire.ok_packet())
         return session
 

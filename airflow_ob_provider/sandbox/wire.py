@@ -51,6 +51,7 @@ _TYPES = {
     "double": (5, BINARY, 23),
     "decimal": (246, BINARY, 38),
     "timestamp": (7, BINARY, 26),
+    "date": (10, BINARY, 10),
     "time": (11, BINARY, 17),
     "varchar": (253, UTF8MB4, 1024),
     "longtext": (252, UTF8MB4, 2**24),

@@ -15,7 +15,9 @@ DEST = "file:///data/nfs/backup"
 class Client:
     """A PyMySQL connection to a sandbox, with the answers tests compare."""
 
-    def __init__(self, box: Sandbox, login: str = "root@sys", database: str | None = "oceanbase", **options: Any) -> None:
+    def __init__(
+        self, box: Sandbox, login: str = "root@sys", database: str | None = "oceanbase", **options: Any
+    ) -> None:
         self.box = box
         self.connection = pymysql.connect(
             host=box.host, port=box.port, user=login, database=database, autocommit=None, **options

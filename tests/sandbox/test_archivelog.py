@@ -317,7 +317,9 @@ def test_forced_status_must_exist(box, client):
 def test_rootservice_events(box, client):
     client.start()
     client.stop()
-    events = client.rows("SELECT event, name1, value1 FROM __all_rootservice_event_history WHERE module = 'log_archive'")
+    events = client.rows(
+        "SELECT event, name1, value1 FROM __all_rootservice_event_history WHERE module = 'log_archive'"
+    )
     names = [row["event"] for row in events]
     assert names[0] == "handle_start_log_archive"
     assert "prepare_new_tenant" in names

@@ -108,7 +108,10 @@ def test_incremental(box, client):
     client.do(INCREMENTAL)
     assert client.rows(PROGRESS)[0]["BACKUP_TYPE"] == "I"
     box.advance(60)
-    assert [(r["BS_KEY"], r["BACKUP_TYPE"]) for r in client.rows(DETAILS) if r["TENANT_ID"] == 1] == [(1, "D"), (2, "I")]
+    assert [(r["BS_KEY"], r["BACKUP_TYPE"]) for r in client.rows(DETAILS) if r["TENANT_ID"] == 1] == [
+        (1, "D"),
+        (2, "I"),
+    ]
 
 
 def test_increments_are_limited(box, client):

@@ -27,7 +27,9 @@ def test_columns_of_a_frozen_piece_without_splitting(make_box, connect):
         assert datetime.fromisoformat(row[key]).strftime("%Y-%m-%d %H:%M:%S.%f") == row[key]
 
 
-@pytest.mark.parametrize(("profile", "follows"), [("2.2.77", False), ("3.1.2", False), ("3.1.5", True), ("3.2.4", True)])
+@pytest.mark.parametrize(
+    ("profile", "follows"), [("2.2.77", False), ("3.1.2", False), ("3.1.5", True), ("3.2.4", True)]
+)
 def test_checkpoint_of_an_active_piece(make_box, connect, profile, follows):
     box = make_box(profile)
     client = connect(box)
@@ -52,7 +54,9 @@ def test_splitting(box, client):
         box.advance(1)
         if len(client.rows(PIECES)) > 3:
             break
-    switching = client.rows("SELECT STATUS, START_TS, CHECKPOINT_TS, MAX_TS FROM CDB_OB_BACKUP_PIECE_FILES WHERE TENANT_ID=1")
+    switching = client.rows(
+        "SELECT STATUS, START_TS, CHECKPOINT_TS, MAX_TS FROM CDB_OB_BACKUP_PIECE_FILES WHERE TENANT_ID=1"
+    )
     assert [row["STATUS"] for row in switching] == ["FREEZING", "ACTIVE"]
     assert (switching[0]["MAX_TS"], switching[1]["START_TS"], switching[1]["CHECKPOINT_TS"]) == ("MAX", "", "")
     assert switching[0]["CHECKPOINT_TS"] != ""
@@ -60,7 +64,12 @@ def test_splitting(box, client):
     box.advance(3)
     for tenant in (1, 1001, 1002):
         old, new = client.rows(f"SELECT * FROM CDB_OB_BACKUP_PIECE_FILES WHERE TENANT_ID={tenant}")
-        assert (old["STATUS"], old["BACKUP_PIECE_ID"], new["STATUS"], new["BACKUP_PIECE_ID"]) == ("FROZEN", 1, "ACTIVE", 2)
+        assert (old["STATUS"], old["BACKUP_PIECE_ID"], new["STATUS"], new["BACKUP_PIECE_ID"]) == (
+            "FROZEN",
+            1,
+            "ACTIVE",
+            2,
+        )
         assert new["START_TS"] == old["MAX_TS"] >= old["CHECKPOINT_TS"]
         assert (new["START_PIECE_ID"], new["ROUND_ID"]) == (1, 1)
     rows = client.rows("SELECT * FROM CDB_OB_BACKUP_ARCHIVELOG")

@@ -18,6 +18,7 @@ from airflow_ob_provider.oceanbase.models import (
     Tenant,
 )
 from airflow_ob_provider.oceanbase.options import ArchiveOption
+from airflow_ob_provider.oceanbase.rows import text
 from airflow_ob_provider.oceanbase.statements import Statement
 from airflow_ob_provider.oceanbase.version import OceanBaseVersion
 
@@ -95,8 +96,9 @@ def detect_version(query: Query) -> OceanBaseVersion:
 
     :raises ValueError: the server is not OceanBase.
     """
-    row = query(Statement.read("SELECT @@version_comment AS comment, version() AS version"))[0]
+    rows = query(Statement.read("SELECT @@version_comment AS comment, version() AS version"))
+    row = rows[0] if rows else {}
     try:
-        return OceanBaseVersion.parse(str(row["comment"]))
+        return OceanBaseVersion.parse(text(row, "comment"))
     except ValueError:
-        return OceanBaseVersion.parse(str(row["version"]))
+        return OceanBaseVersion.parse(text(row, "version"))

@@ -227,11 +227,12 @@ class V3Dialect:
 
     def _count(self, sql: str) -> int | None:
         try:
-            return whole(self._read(sql)[0], "n")
+            rows = self._read(sql)
         except ServerError as error:
             if error.errno in _MISSING:
                 return None
             raise
+        return whole(rows[0] if rows else {}, "n")
 
     def _setting(self, name: str) -> Setting:
         """A parameter, one row an OBServer; ``_`` is a wildcard in LIKE, so it is escaped and the name compared."""

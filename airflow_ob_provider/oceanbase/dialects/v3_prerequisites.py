@@ -139,11 +139,11 @@ class V3Prerequisites:
     def _gts(self) -> Finding:
         services = self._dialect.timestamp_services()
         tenants = self._dialect.tenants()
-        unknown = [tenant.name for tenant in tenants if tenant.tenant_id not in services]
+        unknown = [tenant.name for tenant in tenants if not services.get(tenant.tenant_id)]
         without = [
             f"{tenant.name} ({services[tenant.tenant_id]})"
             for tenant in tenants
-            if tenant.tenant_id in services and services[tenant.tenant_id].upper() not in _GTS
+            if services.get(tenant.tenant_id) and services[tenant.tenant_id].upper() not in _GTS
         ]
         expected = "GTS or HA_GTS in every user tenant"
         if without:

@@ -89,9 +89,13 @@ def select(sql: str, scope: Scope) -> Result:
     if not all(node.expressions for node in query.find_all(exp.Select)):
         raise syntax_error("FROM")
     tables = _bind_tables(query, scope)
+    columns = {key: table.columns for key, table in tables.items()}
+    alias = resulttypes.alias_in_where(query, columns)
+    if alias:
+        raise ServerError(1054, f"Unknown column '{alias}' in 'where clause'")
     rewriter = Rewriter(scope)
     rewriter.run(query)
-    with_types = resulttypes.columns_of(query, {key: table.columns for key, table in tables.items()})
+    with_types = resulttypes.columns_of(query, columns)
     connection = sqlite3.connect(":memory:", isolation_level=None)
     try:
         functions.register(connection)

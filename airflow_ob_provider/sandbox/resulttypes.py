@@ -53,6 +53,24 @@ def columns_of(query: exp.Expr, tables: Mapping[str, Sequence[TypedColumn]]) -> 
     return None if columns is None else [kind for _, kind in columns]
 
 
+def alias_in_where(query: exp.Expr, tables: Mapping[str, Sequence[TypedColumn]]) -> str:
+    """A select alias that a WHERE refers to, else ''. SQLite allows it, MySQL doesn't know that column there."""
+    known: Sources = {name: [(c.name, c.kind) for c in columns] for name, columns in tables.items()}
+    for select in query.find_all(exp.Select):
+        where = select.args.get("where")
+        columns = _sources(select, known).values()
+        if where is None or not all(columns):
+            # The columns of a CTE aren't known here.
+            continue
+        names = {name.lower() for source in columns for name, _ in source}
+        aliases = {node.alias.lower() for node in select.expressions if isinstance(node, exp.Alias)}
+        for column in where.find_all(exp.Column):
+            own = column.find_ancestor(exp.Select) is select and not column.table
+            if own and column.name.lower() in aliases - names:
+                return str(column.name)
+    return ""
+
+
 def _columns(query: exp.Expr, tables: Sources) -> Columns | None:
     tables = dict(tables)
     for cte in query.args["with_"].expressions if query.args.get("with_") else ():

@@ -240,6 +240,17 @@ def test_tenant_created_while_beginning(box, client):
     assert client.do("DROP TENANT IF EXISTS late") == 0
 
 
+def test_start_waits_until_every_checkpoint_is_past_every_start(box, client):
+    box.parameters["backup_dest"] = DEST
+    client.do(START)
+    box.advance(8)
+    box.create_tenant("late")
+    box.advance(60)
+    assert set(client.statuses().values()) == {"BEGINNING"}, "the other tenants' checkpoints are older than its start"
+    box.advance(80)
+    assert set(client.statuses().values()) == {"DOING"}
+
+
 def test_enable_log_archive_is_a_side_effect(box, client):
     show = "SHOW PARAMETERS LIKE 'enable_log_archive'"
     refused = (1235, "set enable log archive true without archivelog is not supported")
@@ -283,6 +294,16 @@ def test_force_cancel_of_a_running_round_and_backup(box, client):
 @pytest.mark.parametrize("profile", ["3.1.2", "3.1.0", "2.2.77"])
 def test_force_cancel_is_a_syntax_error_before_3_1_3(make_box, connect, profile):
     assert connect(make_box(profile)).error("ALTER SYSTEM CANCEL ALL BACKUP FORCE")[0] == 1064
+
+
+def test_tenant_dropped_during_the_start(box, client):
+    box.parameters["backup_dest"] = DEST
+    box.faults.slow_start_seconds = 100
+    client.do(START)
+    box.advance(5)
+    box.drop_tenant("tenant1")
+    box.advance(200)
+    assert client.statuses() == {1: "DOING", 1002: "DOING"}
 
 
 # --- the back door --------------------------------------------------------------------------------------

@@ -353,3 +353,43 @@ def test_stopping_does_not_wait_for_clients(make_box, connect):
     box.stop()
     with pytest.raises(pymysql.MySQLError):
         client.do("SELECT 1")
+
+
+def test_tenants_and_zones(client):
+    names = client.tuples("SELECT tenant_id, tenant_name, locked, status FROM __all_tenant ORDER BY tenant_id")
+    assert names[:2] == [(1, "sys", 0, "TENANT_STATUS_NORMAL"), (1001, "tenant1", 0, "TENANT_STATUS_NORMAL")]
+    locality = "FULL{1}@zone1, FULL{1}@zone2, FULL{1}@zone3"
+    zones = "zone1;zone2;zone3"
+    assert client.tuples("SELECT * FROM gv$tenant WHERE tenant_id < 1002") == [
+        (1, "sys", zones, zones, 0, "system tenant", 0, locality),
+        (1001, "tenant1", zones, "RANDOM", 0, "", 0, locality),
+    ]
+    servers = client.rows("SELECT * FROM __all_server ORDER BY id")
+    assert [(s["svr_ip"], s["svr_port"], s["inner_port"], s["with_rootserver"]) for s in servers] == [
+        ("10.10.10.1", 2882, 2881, 1),
+        ("10.10.10.2", 2882, 2881, 0),
+        ("10.10.10.3", 2882, 2881, 0),
+    ]
+    assert all(s["stop_time"] == 0 < s["start_service_time"] for s in servers)
+
+
+def test_states_of_partition_groups(box, client):
+    states = "SELECT DISTINCT STATUS FROM CDB_OB_BACKUP_ARCHIVELOG_PROGRESS"
+    box.faults.slow_start_seconds = 60
+    box.parameters["backup_dest"] = "file:///data"
+    client.do("ALTER SYSTEM ARCHIVELOG")
+    assert client.tuples(states) == []
+    box.advance(15)
+    assert client.tuples(states) == [("BEGINNING",)]
+    box.advance(120)
+    assert client.tuples(states) == [("DOING",)]
+    box.drop_tenant("tenant1")
+    assert client.tuples("SELECT DISTINCT TENANT_ID FROM CDB_OB_BACKUP_ARCHIVELOG_PROGRESS") == [(1002,)]
+    box.faults.unmounted_servers = {0, 1, 2}
+    box.advance(11)
+    assert client.tuples(states) == [("INTERRUPTED",)]
+    box.faults.destination_unwritable = True
+    box.force_status("DOING")
+    client.do("ALTER SYSTEM NOARCHIVELOG")
+    box.advance(20)
+    assert client.tuples(states) == [("STOP",)]

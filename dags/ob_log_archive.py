@@ -36,7 +36,7 @@ from typing import Any
 import pendulum
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import DAG, Param, TriggerRule, task, task_group
+from airflow.sdk import DAG, Param, TaskGroup, TriggerRule, task, task_group
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from airflow_ob_provider.assets.oceanbase import LOG_ARCHIVE_ALIAS, log_archive_asset
@@ -211,8 +211,8 @@ with DAG(
             task_id="option", mode="{{ params.mode }}", compression="{{ params.compression }}", **writes
         )
 
-        @task_group(group_id="freeze")
-        def freeze() -> Any:
+        with TaskGroup("freeze") as freeze:
+
             @task(task_id="needed")
             def needed(conn_id: str, params: dict[str, Any]) -> None:
                 """A freeze helps a start, and nothing else."""
@@ -225,7 +225,6 @@ with DAG(
                 task_id="minor_freeze", timeout="{{ params.freeze_timeout }}", **waits, **writes
             )
             needed(conn_id) >> minor_freeze
-            return minor_freeze.output
 
         start = StartArchivelogOperator(
             task_id="start",
@@ -236,8 +235,8 @@ with DAG(
             **writes,
         )
 
-        @task_group(group_id="verify")
-        def verify() -> Any:
+        with TaskGroup("verify"):
+
             @task(task_id="round_runs")
             def round_runs(started: dict[str, Any]) -> int:
                 """Without a round, as in a dry run, there is nothing to verify."""
@@ -246,7 +245,6 @@ with DAG(
                 return int(started["round"])
 
             running = round_runs(start.output)
-
             doing = ArchiveDoingSensor(
                 task_id="doing", min_round=running, timeout="{{ params.doing_timeout }}", **sensor
             )
@@ -255,7 +253,6 @@ with DAG(
                 task_id="checkpoint", after="now", timeout="{{ params.proof_timeout }}", **sensor
             )
             running >> doing >> pieces >> checkpoint
-            return {"doing": doing.output, "pieces": pieces.output, "checkpoint": checkpoint.output}
 
         @task(trigger_rule=TriggerRule.ALL_DONE, outlets=[LOG_ARCHIVE_ALIAS], retries=0)
         def summary(
@@ -271,17 +268,17 @@ with DAG(
                 outlet_events[LOG_ARCHIVE_ALIAS].add(log_archive_asset(conn_id), extra=report["asset_extra"])
             return report
 
-        frozen = freeze()
-        proofs = verify()
+        prerequisites >> destination >> option >> freeze >> start
         results = {
             "prerequisites": prerequisites.output,
             "destination": destination.output,
             "option": option.output,
-            "freeze": frozen,
+            "freeze": minor_freeze.output,
             "start": start.output,
-            **proofs,
+            "doing": doing.output,
+            "pieces": pieces.output,
+            "checkpoint": checkpoint.output,
         }
-        prerequisites >> destination >> option >> frozen >> start
         return summary(conn_id, results)
 
     @task(trigger_rule=TriggerRule.ALL_DONE, retries=0)

@@ -13,7 +13,7 @@ from airflow_ob_provider.oceanbase.models import ArchiveRow, ArchiveSnapshot, to
 from airflow_ob_provider.oceanbase.plans import Action, Step, plan_start, plan_stop
 from airflow_ob_provider.oceanbase.statements import Statement, check_tenant_names
 from airflow_ob_provider.oceanbase.waits import ArchiveStopped
-from airflow_ob_provider.operators.base import WaitingOperator
+from airflow_ob_provider.operators.base import WaitingOperator, carried
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -35,16 +35,15 @@ class _SwitchOperator(WaitingOperator):
         """What to do next for each governing row."""
         raise NotImplementedError
 
-    def resume(
-        self,
-        context: Context,
-        event: dict[str, Any] | None = None,
-        statements: list[str] | None = None,
-        stopped_rounds: list[int] | None = None,
-    ) -> Any:
+    def resume(self, context: Context, event: dict[str, Any] | None = None) -> Any:
         """Go on after STOPPING: read the state and plan anew."""
+        before = carried(event)
         self.settle(event, context)
-        return self._act(context, statements=list(statements or []), stopped_rounds=list(stopped_rounds or []))
+        return self._act(
+            context,
+            statements=list(before.get("statements") or ()),
+            stopped_rounds=list(before.get("stopped_rounds") or ()),
+        )
 
     def _act(self, context: Context, statements: list[str], stopped_rounds: list[int]) -> Any:
         snapshot, steps, sendable = self._decide(stopped_rounds)

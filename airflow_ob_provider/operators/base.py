@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -162,8 +162,8 @@ class WaitingOperator(OceanBaseOperator):
         self.poll_interval = check_number(self.poll_interval, "poll_interval", 1.0, 3600.0)
         self.timeout = check_number(self.timeout, "timeout", 1.0, 604_800.0)
 
-    def wait_for(self, wait: Wait, context: Context, method: str, kwargs: dict[str, Any]) -> Any:
-        """Wait, then go on in ``method`` with ``event`` and ``kwargs``, which must be plain JSON."""
+    def wait_for(self, wait: Wait, context: Context, method: str, carry: dict[str, Any]) -> Any:
+        """Wait, then go on in ``method`` with an ``event`` that holds ``carry``, which must be plain JSON."""
         self.check_times()
         try:
             seen = look(self.hook, wait)
@@ -173,14 +173,14 @@ class WaitingOperator(OceanBaseOperator):
             self.log.warning("The first look failed, the wait goes on: %s", error)
         else:
             if not isinstance(seen.verdict, Waiting):
-                return getattr(self, method)(context, event=verdict_event(seen.verdict), **kwargs)
+                return getattr(self, method)(context, event=verdict_event(seen.verdict) | {"carry": carry})
             ProgressLog(self.log).show(seen.verdict, seen.waited)
             wait = seen.wait
         if not self.deferrable:
-            return getattr(self, method)(context, event=self._wait_here(wait), **kwargs)
-        return self._defer(wait, context, method, kwargs)
+            return getattr(self, method)(context, event=self._wait_here(wait) | {"carry": carry})
+        return self._defer(wait, context, method, carry)
 
-    def _defer(self, wait: Wait, context: Context, method: str, kwargs: dict[str, Any]) -> NoReturn:
+    def _defer(self, wait: Wait, context: Context, method: str, carry: dict[str, Any]) -> NoReturn:
         ti = context["ti"]
         self.defer(
             trigger=OceanBaseWaitTrigger(
@@ -188,9 +188,9 @@ class WaitingOperator(OceanBaseOperator):
                 wait=wait.to_wire(),
                 poll_interval=float(self.poll_interval),
                 label=f"dag={ti.dag_id} task={ti.task_id} run={ti.run_id}",
+                carry=carry,
             ),
             method_name=method,
-            kwargs=kwargs,
             timeout=timedelta(seconds=float(self.timeout)),
         )
         raise AssertionError("defer() returned")  # pragma: no cover
@@ -235,6 +235,12 @@ class WaitingOperator(OceanBaseOperator):
         if event and event.get("status") == "timeout":
             self.timed_out(context)
         return outcome(event, what=self.task_id, log=self.log)
+
+
+def carried(event: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What the task gave to its wait, from the event that ended it."""
+    carry = (event or {}).get("carry")
+    return dict(carry) if isinstance(carry, Mapping) else {}
 
 
 def _is_transient(error: BaseException) -> bool:

@@ -11,7 +11,7 @@ from airflow_ob_provider.oceanbase.dialects import Dialect
 from airflow_ob_provider.oceanbase.models import to_json
 from airflow_ob_provider.oceanbase.statements import Statement, check_tenant_names
 from airflow_ob_provider.oceanbase.waits import FreezeDone
-from airflow_ob_provider.operators.base import WaitingOperator
+from airflow_ob_provider.operators.base import WaitingOperator, carried
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -70,20 +70,19 @@ class MinorFreezeOperator(WaitingOperator):
         }
         if not waits:
             return result | {"completed": None}
-        return self.wait_for(FreezeDone(since=now, tenant_ids=tenant_ids), context, "frozen", {"result": result})
+        return self.wait_for(FreezeDone(since=now, tenant_ids=tenant_ids), context, "frozen", result)
 
-    def frozen(
-        self, context: Context, event: dict[str, Any] | None = None, result: dict[str, Any] | None = None
-    ) -> dict[str, Any]:
+    def frozen(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """End of the wait."""
+        result = carried(event)
         try:
             summary = self.settle(event, context)
         except (ArchiveStateError, WaitTimeoutError) as error:
             if self.on_timeout == "fail":
                 raise
             self.log.warning("Going on without a finished freeze: %s", error)
-            return {**(result or {}), "completed": False, "merges": None}
-        return {**(result or {}), "completed": True, "merges": summary.get("merges")}
+            return {**result, "completed": False, "merges": None}
+        return {**result, "completed": True, "merges": summary.get("merges")}
 
     def timed_out(self, context: Context) -> Any:
         """Go on with a warning, or fail."""

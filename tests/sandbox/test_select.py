@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_ob_provider.sandbox.functions import like
@@ -264,6 +264,7 @@ def test_parse_errors(client, query):
 # --- properties -------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=string.ascii_letters + "%_\\ .*[", max_size=12))
 def test_like_of_an_escaped_text_matches_only_it(text):
     pattern = "".join("\\" + char if char in "%_\\" else char for char in text)
@@ -272,6 +273,7 @@ def test_like_of_an_escaped_text_matches_only_it(text):
     assert like(pattern + "%", text + "x")
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_strings_survive_the_lexer(text):
     quoted = "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
@@ -280,6 +282,7 @@ def test_strings_survive_the_lexer(text):
     assert token.text == text
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_classification_never_fails(text):
     assert isinstance(is_write(text), bool)

@@ -14,19 +14,18 @@ from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
 
-# Measured on Airflow 3.3.2: the DAG id then belongs to whichever of the two files was parsed last.
-_EXAMPLES_NOTE = (
-    "Set [core] load_examples to False. While it is True, the default, Airflow also loads these DAGs from "
-    "the package as examples, under the same DAG ids: your copies and the examples replace each other."
-)
-
 
 class _NotCopiedError(Exception):
     """Nothing was copied, and this is why."""
 
 
 def _template_folder() -> Path:
-    """Return the folder of the templates: inside the wheel, or next to the package in a checkout."""
+    """
+    Return the folder of the templates: inside the wheel, or next to the package in a checkout.
+
+    It is not called ``example_dags``: Airflow 3.3 loads such a folder as examples by itself, under the same DAG
+    ids as a team's copies, and the id then belongs to whichever file was parsed last (measured on 3.3.2).
+    """
     for folder in (_PACKAGE / "dag_templates", _PACKAGE.parent / "dags"):
         if folder.is_dir():
             return folder
@@ -82,8 +81,6 @@ def copy_dags(destination: Path, *, force: bool) -> None:
             unfinished.write_bytes(content)
             os.replace(unfinished, target)
         print(f"{action:<9} {target}")
-    if any(action != "unchanged" for action, _, _ in plan):
-        print(_EXAMPLES_NOTE, file=sys.stderr)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -43,7 +43,8 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "airflow_ob_provider.operators.archivelog",
                     "airflow_ob_provider.operators.freeze",
-                    "airflow_ob_provider.operators.backup",
+                    "airflow_ob_provider.operators.prerequisites",
+                    "airflow_ob_provider.operators.settings",
                 ],
             }
         ],

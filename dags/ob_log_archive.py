@@ -164,12 +164,12 @@ with DAG(
 ) as dag:
 
     @task
-    def list_clusters(params: dict[str, Any]) -> list[str]:
+    def list_clusters(params: Any = None) -> list[str]:
         """One branch a connection."""
         return list(params["oceanbase_conn_ids"])
 
     @task.branch
-    def approval_gate(params: dict[str, Any]) -> str:
+    def approval_gate(params: Any = None) -> str:
         """Only a switch to mandatory mode needs a person; a cluster that cannot be read counts as a switch."""
         settled = params["mode"] != "mandatory" or params["mandatory_approved"] or params["dry_run"]
         if settled or not any(switches_mode(conn_id, params["mode"]) for conn_id in params["oceanbase_conn_ids"]):
@@ -214,7 +214,7 @@ with DAG(
         with TaskGroup("freeze") as freeze:
 
             @task(task_id="needed")
-            def needed(conn_id: str, params: dict[str, Any]) -> None:
+            def needed(conn_id: str, params: Any = None) -> None:
                 """A freeze helps a start, and nothing else."""
                 if not params["minor_freeze"]:
                     raise AirflowSkipException("the form switches the minor freeze off")
@@ -238,7 +238,7 @@ with DAG(
         with TaskGroup("verify"):
 
             @task(task_id="round_runs")
-            def round_runs(started: dict[str, Any]) -> int:
+            def round_runs(started: Any) -> int:
                 """Without a round, as in a dry run, there is nothing to verify."""
                 if not started["running"]:
                     raise AirflowSkipException(f"no round runs, log backup is {started['state']}")
@@ -256,7 +256,7 @@ with DAG(
 
         @task(trigger_rule=TriggerRule.ALL_DONE, outlets=[LOG_ARCHIVE_ALIAS], retries=0)
         def summary(
-            conn_id: str, results: dict[str, Any], *, params: dict[str, Any], outlet_events: Any, ti: Any
+            conn_id: str, results: dict[str, Any], params: Any = None, outlet_events: Any = None, ti: Any = None
         ) -> dict[str, Any]:
             """The report of one cluster; red unless log backup is proven, whatever failed before."""
             report = cluster_report(conn_id, results, dry_run=params["dry_run"])
@@ -282,7 +282,7 @@ with DAG(
         return summary(conn_id, results)
 
     @task(trigger_rule=TriggerRule.ALL_DONE, retries=0)
-    def report(reports: Any, params: dict[str, Any], ti: Any) -> dict[str, Any]:
+    def report(reports: Any, params: Any = None, ti: Any = None) -> dict[str, Any]:
         """All clusters in one table; red if one of them is not proven."""
         # Airflow hands over the report of a single cluster bare, and of none as None.
         given = [reports] if isinstance(reports, dict) else reports or []

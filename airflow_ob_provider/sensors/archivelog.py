@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
-from airflow.sdk import BaseSensorOperator
+from airflow.sdk import BaseSensorOperator, XComArg
 from airflow.sdk.bases.sensor import PokeReturnValue
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 
@@ -226,7 +226,7 @@ class ArchiveDoingSensor(OceanBaseSensor):
 
     template_fields: Sequence[str] = (*OceanBaseSensor.template_fields, "min_round")
 
-    def __init__(self, *, min_round: int | str = 0, **kwargs: Any) -> None:
+    def __init__(self, *, min_round: int | str | XComArg = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.min_round = min_round
 
@@ -255,7 +255,7 @@ class PieceStatusSensor(OceanBaseSensor):
     def __init__(
         self,
         *,
-        round_id: int | str | None = None,
+        round_id: int | str | XComArg | None = None,
         statuses: Sequence[str] = (PieceStatus.ACTIVE,),
         **kwargs: Any,
     ) -> None:
@@ -291,7 +291,7 @@ class ArchiveCheckpointSensor(OceanBaseSensor):
 
     template_fields: Sequence[str] = (*OceanBaseSensor.template_fields, "after")
 
-    def __init__(self, *, after: str | datetime = "now", **kwargs: Any) -> None:
+    def __init__(self, *, after: str | datetime | XComArg = "now", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.after = after
 

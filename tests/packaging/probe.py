@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import json
 import sys
+from pathlib import Path
 
 from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
 from airflow.dag_processing.bundles.manager import DagBundlesManager
@@ -17,8 +18,8 @@ def main() -> None:
     """Print the findings on the last line of standard output."""
     manager = ProvidersManager()
     (form,) = (form for form in HookMetaService.hook_meta_data() if form.connection_type == "oceanbase")
-    bundle = DagBundlesManager().get_bundle("airflow-ob-provider-example-dags")
-    dag_bag = BundleDagBag(bundle.path, bundle_path=bundle.path, bundle_name=bundle.name)
+    templates = Path(importlib.import_module("airflow_ob_provider").__file__).parent / "dag_templates"
+    dag_bag = BundleDagBag(templates, bundle_path=templates, bundle_name="templates")
 
     hook_info = manager.hooks["oceanbase"]
     hook = importlib.import_module("airflow_ob_provider.hooks.oceanbase").OceanBaseHook
@@ -31,7 +32,7 @@ def main() -> None:
         "extra_links": list(manager.extra_links_class_names),
         "asset_schemes": list(manager.asset_uri_handlers),
         "package": importlib.import_module("airflow_ob_provider").__file__,
-        "bundle": str(bundle.path),
+        "bundles": list(DagBundlesManager().get_all_bundle_names()),
         "dags": sorted(dag_bag.dags),
         "import_errors": dag_bag.import_errors,
     }

@@ -193,6 +193,8 @@ class PieceSnapshot:
     round_id: int
     rows: tuple[TenantPieces, ...]
     tenants: tuple[Tenant, ...]
+    is_current: bool = True
+    """Whether no later round has begun. A tenant without a piece in an older one may be younger than it."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ A wait is plain data. It is begun on the server's clock, looks at a snapshot, an
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal, Self
 
@@ -18,6 +18,7 @@ from airflow_ob_provider.oceanbase.models import (
     FreezeProgress,
     PieceSnapshot,
     PieceStatus,
+    Scope,
     TenantPieces,
     to_json,
 )
@@ -25,6 +26,9 @@ from airflow_ob_provider.oceanbase.models import (
 START_GRACE_SECONDS = 60.0
 """How long STOP is still believed to be on its way up: the RootService acts in passes of up to 10 s while a round
 starts, and 4.x switches the mode first and starts the round in a later pass."""
+
+MAX_AHEAD_SECONDS = 300.0
+"""A checkpoint further ahead of the server's clock than clocks differ is in another time zone, or no time at all."""
 
 RECOVERY = (
     "An interrupted log backup never heals by itself. Fix the cause (destination mounted and writable on every "
@@ -114,13 +118,19 @@ class ArchiveDoing(Wait):
                 "Start it (StartArchivelogOperator), or find out who stopped it: "
                 "SELECT * FROM oceanbase.__all_rootservice_event_history WHERE module = 'log_archive'.",
             )
-        old = [row for row in snapshot.governing if row.round_id < self.min_round]
+        # A cluster has one round: a row of another is left over, or cannot be read.
+        newest = max(self.min_round, snapshot.round_id if snapshot.scope is Scope.CLUSTER else 0)
+        old = [row for row in rows if row.round_id < newest]
         missing = snapshot.without_row(self.tenants)
         pending = [row for row in rows if row.state is not ArchiveState.DOING]
         doing = len(rows) - len(pending)
         total = len(rows) + len(missing)
         if old:
-            return Waiting(f"round {self.min_round} or later has not begun; the server is at {_states(old)}", 0.0)
+            return Waiting(
+                f"round {newest} or later has not begun everywhere; the server is at {_states(old)}",
+                0.0,
+                unknown=any(row.state is ArchiveState.UNKNOWN for row in rows),
+            )
         if pending or missing:
             parts = [_states(pending)] if pending else []
             parts += [f"no archive row yet: {_names(tenant.name for tenant in missing)}"] if missing else []
@@ -202,28 +212,32 @@ class CheckpointPassed(Wait):
                 "This round cannot prove it. Ask for a moment after the start, and take a full data backup inside "
                 "the round.",
             )
-        pending = [row for row in rows if not (row.started and row.checkpoint and row.checkpoint >= after)]
-        unreadable = [row for row in (*snapshot.governing, *rows) if row.state is ArchiveState.UNKNOWN]
-        missing = snapshot.without_row(self.tenants) if _is_running(snapshot) else ()
-        if not pending and not missing and not unreadable:
+        pending = [row for row in rows if not (_has_begun(row) and row.checkpoint and row.checkpoint >= after)]
+        rising = [row for row in snapshot.governing if row not in rows and not _has_begun(row)]
+        doubtful = [row for row in dict.fromkeys((*snapshot.governing, *rows)) if _is_doubtful(row, snapshot.read_at)]
+        # A round that is being stopped has its rows still, so a tenant without one is not in it.
+        ended = all(row.state is ArchiveState.STOP for row in snapshot.governing)
+        missing = () if ended else snapshot.without_row(self.tenants)
+        if not pending and not rising and not missing and not doubtful:
             lowest = min((row.checkpoint for row in rows if row.checkpoint), default=None)
             return Ready(
                 _summary(snapshot, rows) | {"after": to_json(after), "checkpoint": to_json(lowest)},
                 "" if snapshot.select(()) or not _is_running(snapshot) else "no user tenant: nothing is archived",
             )
-        ended = [row for row in pending if row.state is ArchiveState.STOP]
-        if ended and self.elapsed(snapshot.read_at).total_seconds() >= START_GRACE_SECONDS:
+        over = [row for row in pending if row.state is ArchiveState.STOP]
+        if over and self.elapsed(snapshot.read_at).total_seconds() >= START_GRACE_SECONDS:
             return Terminal(
-                f"the round ended before {to_json(after)}: {_times(ended, 'checkpoint')}",
+                f"the round ended before {to_json(after)}: {_times(over, 'checkpoint')}",
                 "Start log backup and take a full data backup; what was written in between is in no round.",
             )
         parts = [_times(pending, "checkpoint")] if pending else []
-        parts += [f"state cannot be judged: {_states(unreadable)}"] if unreadable else []
+        parts += [f"the round has not begun: {_states(rising)}"] if rising else []
+        parts += [f"cannot be judged: {_times(doubtful, 'checkpoint')}"] if doubtful else []
         parts += [f"no archive row yet: {_names(tenant.name for tenant in missing)}"] if missing else []
         return Waiting(
             f"the checkpoint has not reached {to_json(after)}: {'; '.join(parts)}",
             (len(rows) - len(pending)) / max(len(rows) + len(missing), 1),
-            unknown=bool(unreadable),
+            unknown=bool(doubtful),
         )
 
 
@@ -264,21 +278,26 @@ class PiecesReady(Wait):
         missing = [
             tenant
             for tenant in snapshot.tenants
-            if tenant.tenant_id not in present and (tenant.name in names if names else self.round_id is None)
+            if tenant.tenant_id not in present and (tenant.name in names if names else snapshot.is_current)
         ]
-        pending = [row for row in rows if not self._wanted(row)]
+        # Pieces are numbered for the whole cluster, so a tenant whose newest is older lacks the ones since.
+        newest = max((row.newest_id for row in snapshot.rows), default=0)
+        pending = [row for row in rows if not self._wanted(row) or row.newest_id < newest]
         if rows and not pending and not missing:
+            users = [row for row in rows if row.tenant.is_user]
             return Ready(
                 {
                     "round": snapshot.round_id,
                     "read_at": to_json(snapshot.read_at),
-                    "tenants": len([row for row in rows if row.tenant.is_user]),
+                    "tenants": len(users),
                     "pieces": sum(row.count for row in rows),
                     "cleaned": sum(row.cleaned for row in rows),
                     "newest": [_piece_json(row) for row in rows[:20]],
-                }
+                },
+                "" if users else "the round holds no piece of a user tenant: nothing is archived",
             )
         parts = [_pieces(pending)] if pending else []
+        parts += [f"the newest piece is {newest}"] if any(row.newest_id < newest for row in pending) else []
         parts += [f"no piece yet: {_names(tenant.name for tenant in missing)}"] if missing else []
         parts = parts or ["the round has no piece yet"]
         total = len(rows) + len(missing)
@@ -289,7 +308,8 @@ class PiecesReady(Wait):
         )
 
     def _wanted(self, row: TenantPieces) -> bool:
-        return row.status in self.statuses and row.file_status is FileStatus.AVAILABLE and not row.unready
+        known = row.status is not PieceStatus.UNKNOWN and row.file_status is FileStatus.AVAILABLE
+        return known and row.status in self.statuses and not row.unready
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -332,7 +352,7 @@ def from_wire(data: Mapping[str, Any]) -> Wait:
     if kind is None:
         raise ValueError(f"unknown kind of wait {data.get('kind')!r}; this release knows {', '.join(_KINDS)}")
     values: dict[str, Any] = {}
-    for name in kind.__dataclass_fields__:
+    for name in (item.name for item in fields(kind)):
         if name in data:
             value = data[name]
             if name in _MOMENTS and value is not None:
@@ -362,6 +382,17 @@ def _no_tenants(names: Iterable[str]) -> Terminal:
 def _interrupted(snapshot: ArchiveSnapshot, tenants: tuple[str, ...]) -> Terminal | None:
     rows = [row for row in _judged(snapshot, tenants) if row.state is ArchiveState.INTERRUPTED]
     return Terminal(f"the log stream is broken: {_states(rows)}", RECOVERY) if rows else None
+
+
+def _has_begun(row: ArchiveRow) -> bool:
+    """Whether the round's start is final: while it is on its way up, the common start of all tenants may still move."""
+    return row.started is not None and row.state not in {ArchiveState.PREPARE, ArchiveState.BEGINNING}
+
+
+def _is_doubtful(row: ArchiveRow, now: datetime) -> bool:
+    """Whether a row proves nothing: logs of the future are not archived, so such a checkpoint is read wrongly."""
+    ahead = row.checkpoint is not None and row.checkpoint - now > timedelta(seconds=MAX_AHEAD_SECONDS)
+    return ahead or row.state is ArchiveState.UNKNOWN
 
 
 def _is_running(snapshot: ArchiveSnapshot) -> bool:

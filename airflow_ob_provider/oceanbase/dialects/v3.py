@@ -203,13 +203,14 @@ class V3Dialect:
 
     def pieces(self, round_id: int | None = None) -> PieceSnapshot:
         """Pieces of the first copy; without splitting there is one piece, 0, a tenant and round."""
+        newest = self._read(_ROUND)
+        current = whole(newest[0], "round_id") if newest else 0
         if round_id is None:
-            current = self._read(_ROUND)
-            round_id = whole(current[0], "round_id") if current else 0
+            round_id = current
         rows = self._read(_PIECES.format(now=_NOW, round_id=int(round_id)))
         read_at, zone = _read_at(rows)
         found = tuple(_pieces_row(row, int(round_id), zone) for row in rows if row.get("pieces") is not None)
-        return PieceSnapshot(read_at, int(round_id), found, _user_tenants(rows))
+        return PieceSnapshot(read_at, int(round_id), found, _user_tenants(rows), int(round_id) >= current)
 
     def freeze_progress(self, *, since: datetime | None, tenant_ids: Sequence[int] = ()) -> FreezeProgress:
         """Frozen memtables (``gv$memstore_info``, IS_ACTIVE = 0) and the minor merges that ended since.

@@ -364,6 +364,18 @@ def test_other_rounds_and_copies_do_not_count() -> None:
     assert [(one.count, one.broken, one.newest_id, one.status) for one in old.rows] == [(1, 1, 0, "FROZEN")]
 
 
+@pytest.mark.parametrize(("round_id", "is_current"), [(None, True), (4, True), (3, True), (2, False), (0, False)])
+def test_which_round_is_the_current_one(round_id: int | None, is_current: bool) -> None:
+    assert dialect(healthy()).pieces(round_id).is_current is is_current
+
+
+def test_right_after_the_start_only_sys_has_a_piece() -> None:
+    server = healthy()
+    server._db.execute("DELETE FROM oceanbase.CDB_OB_BACKUP_PIECE_FILES WHERE TENANT_ID > 1")
+    for round_id in (None, 3):
+        assert isinstance(PiecesReady(round_id=round_id).judge(dialect(server).pieces(round_id)), Waiting)
+
+
 def test_times_of_a_frozen_piece() -> None:
     server = FakeServer()
     server.tenant(1, "sys")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_ob_provider.arguments import check_flag
-from airflow_ob_provider.exceptions import ArchiveStateError, OceanBaseServerError
+from airflow_ob_provider.exceptions import ArchiveStateError, NotVerifiedError, OceanBaseServerError
 from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
 from airflow_ob_provider.oceanbase.dialects import Dialect
-from airflow_ob_provider.oceanbase.models import ArchiveRow, ArchiveSnapshot, to_json
+from airflow_ob_provider.oceanbase.models import ArchiveRow, ArchiveSnapshot, ArchiveState, to_json
 from airflow_ob_provider.oceanbase.plans import Action, Step, plan_start, plan_stop
 from airflow_ob_provider.oceanbase.statements import Statement, check_tenant_names
-from airflow_ob_provider.oceanbase.waits import ArchiveStopped
+from airflow_ob_provider.oceanbase.waits import RECOVERY, ArchiveStopped
 from airflow_ob_provider.operators.base import WaitingOperator, carried
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class _SwitchOperator(WaitingOperator):
         refused = [step for step in steps if step.action is Action.REFUSE]
         if self.is_dry_run:
             return self.planned([str(step) for step in steps] + [str(s) for s in sendable]) | self._facts(snapshot)
+        if not steps:
+            raise NotVerifiedError("the server shows no state of log backup, so nothing was sent")
         if refused:
             raise ArchiveStateError("; ".join(f"{step}. {step.hint}" for step in refused))
         for step, statement in zip([s for s in steps if s.action in _SENDING], sendable, strict=True):
@@ -66,7 +69,12 @@ class _SwitchOperator(WaitingOperator):
                 "resume",
                 {"statements": statements, "stopped_rounds": stopped_rounds},
             )
+        self.check_effect(snapshot)
         return {"changed": bool(statements), "statements": statements} | self._facts(snapshot)
+
+    def check_effect(self, snapshot: ArchiveSnapshot) -> None:
+        """:raises ArchiveStateError: what was read back last is not what was asked for."""
+        raise NotImplementedError
 
     or_running = False
 
@@ -150,6 +158,13 @@ class StartArchivelogOperator(_SwitchOperator):
         restart = check_flag(self.restart_interrupted, "restart_interrupted")
         return plan_start(snapshot, restart_interrupted=restart, stopped_rounds=stopped_rounds)
 
+    def check_effect(self, snapshot: ArchiveSnapshot) -> None:
+        """Accepted is not running: a round may break, or be stopped by somebody, before it is read back."""
+        gone = [row for row in snapshot.governing if not row.state.is_running]
+        if gone:
+            states = ", ".join(f"{row.tenant.name} {row.status} (round {row.round_id})" for row in gone)
+            raise ArchiveStateError(f"log backup was started, but it runs no more: {states}. {RECOVERY}")
+
 
 class StopArchivelogOperator(_SwitchOperator):
     """Stop log backup and wait for STOP. Nothing in this package stops it by itself.
@@ -177,15 +192,25 @@ class StopArchivelogOperator(_SwitchOperator):
                 "data backup is needed after the next start"
             )
 
-    def plan(self, snapshot: ArchiveSnapshot, stopped_rounds: tuple[int, ...]) -> tuple[Step, ...]:  # noqa: ARG002
-        """See :func:`~airflow_ob_provider.oceanbase.plans.plan_stop`."""
-        return plan_stop(snapshot)
+    def plan(self, snapshot: ArchiveSnapshot, stopped_rounds: tuple[int, ...]) -> tuple[Step, ...]:
+        """See :func:`~airflow_ob_provider.oceanbase.plans.plan_stop`. What was asked to stop is not asked again."""
+        steps = plan_stop(snapshot)
+        if not stopped_rounds:
+            return steps
+        hint = "It stopped, and somebody has started it again; decide with them, then run this task again."
+        return tuple(
+            replace(step, action=Action.REFUSE, hint=hint) if step.action is Action.STOP else step for step in steps
+        )
+
+    def check_effect(self, snapshot: ArchiveSnapshot) -> None:
+        """The plan has seen STOP everywhere."""
 
 
 def start_is_needed(oceanbase_conn_id: str) -> bool:
     """Whether no round runs on this cluster, so that a start, and a freeze before it, has something to do."""
     with OceanBaseHook(oceanbase_conn_id=oceanbase_conn_id).session() as session:
-        return not all(row.state.is_running for row in session.dialect.archive().governing)
+        rows = session.dialect.archive().governing
+    return not rows or not all(row.state.is_running for row in rows)
 
 
 _SENDING = (Action.START, Action.STOP)
@@ -196,8 +221,10 @@ def _archive(dialect: Dialect) -> ArchiveSnapshot:
 
 
 def _has_moved(snapshot: ArchiveSnapshot, before: ArchiveRow) -> bool:
-    """Whether the row is in another state or round than the one the statement was sent in."""
+    """Whether the row is in another state or round than the one the statement was sent in; UNKNOWN tells nothing."""
     return any(
-        row.tenant == before.tenant and (row.state, row.round_id) != (before.state, before.round_id)
+        row.tenant == before.tenant
+        and row.state is not ArchiveState.UNKNOWN
+        and (row.state, row.round_id) != (before.state, before.round_id)
         for row in snapshot.governing
     )

@@ -15,7 +15,7 @@ override $(1) := $$(value $(1))
 export $(1)
 endif
 endef
-$(foreach name,PROFILE CONN APPLY,$(eval $(call pass_on,$(name))))
+$(foreach name,PROFILE CONN APPLY DESTINATION,$(eval $(call pass_on,$(name))))
 MAKEOVERRIDES :=
 
 # The targets use an Airflow of their own and never read the caller's: neither its home nor its AIRFLOW__* settings
@@ -33,8 +33,8 @@ INPUTS := pyproject.toml constraints.txt overrides.txt airflow_ob_provider/__ini
 .NOTPARALLEL:
 .PHONY: demo test lint setup constraints clean help
 
-demo: .venv/.installed ## Show the provider at work: PROFILE=<OceanBase version>, CONN=<connection JSON>, APPLY=1
-	@$(RUN) python demo/run.py
+demo: .venv/.installed ## Show the provider at work: PROFILE=<version>, or CONN=<connection JSON> [APPLY=1] [DESTINATION=<where>]
+	@$(RUN) python -m demo.run
 
 test: lint ## Run lint and all tests, and check the coverage
 	@$(RUN) coverage erase

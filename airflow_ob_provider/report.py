@@ -24,7 +24,8 @@ def cluster_report(conn_id: str, results: Mapping[str, Any], *, dry_run: bool) -
     """What happened to one cluster. Proven means: the checkpoint proof came back from a round that is DOING.
 
     :param results: results of the tasks by name; None where a task failed, was skipped or did not run.
-    :return: plain JSON: ``verdict``, ``markdown``, ``row`` for :func:`fleet_report`, ``asset_extra``.
+    :return: plain JSON: ``verdict``, ``markdown``, ``statements``, ``steps`` (each in words), ``row`` for
+        :func:`fleet_report`, ``asset_extra``.
     """
     found = {step: results.get(step) or {} for step in _STEPS}
     proof, start = found["checkpoint"], found["start"]
@@ -52,6 +53,7 @@ def cluster_report(conn_id: str, results: Mapping[str, Any], *, dry_run: bool) -
         "verdict": verdict,
         "markdown": "\n\n".join(parts),
         "statements": statements,
+        "steps": dict(lines),
         "row": {
             "connection": conn_id,
             "verdict": verdict,

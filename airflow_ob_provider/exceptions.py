@@ -6,6 +6,8 @@ so everything that cannot heal derives from it; what may heal derives from ``Air
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from airflow_ob_provider.oceanbase.errors import Kind, ServerError, fact
@@ -17,6 +19,17 @@ class OceanBaseError(AirflowException):
 
 class OceanBaseServerError(OceanBaseError, ServerError):
     """The server refused a statement, or the connection was lost. Its text carries no secret."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (type(self), self._arguments())
+
+    def serialize(self) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
+        """How Airflow carries an error from process to process."""
+        kind = type(self)
+        return f"{kind.__module__}.{kind.__name__}", (), self._arguments()
+
+    def _arguments(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("errno", "message", "statement", "where", "hint")}
 
 
 class OceanBaseTransientError(OceanBaseServerError):
@@ -57,3 +70,7 @@ def server_error(
     """The error of ``errno``'s kind."""
     kind = OceanBaseTransientError if fact(errno).kind is Kind.TRANSIENT else OceanBasePermanentError
     return kind(errno, message, statement=statement, where=where, hint=hint)
+
+
+def _again(kind: type[OceanBaseServerError], arguments: dict[str, Any]) -> OceanBaseServerError:
+    return kind(**arguments)

@@ -1,4 +1,4 @@
-"""From an Airflow connection to an open DB-API connection, for each of the three MySQL drivers.
+"""From checked settings to an open DB-API connection, for each of the three MySQL drivers.
 
 The timeouts and TLS settings of ``MySqlHook`` do not reach its drivers, so this provider builds the arguments itself.
 """
@@ -6,116 +6,17 @@ The timeouts and TLS settings of ``MySqlHook`` do not reach its drivers, so this
 from __future__ import annotations
 
 import math
-import os
 import ssl
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from pathlib import Path
+from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureException
 
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Connection
+from airflow_ob_provider.hooks.settings import TLS_FILES, ConnectionFieldError, ConnectionSettings, Driver, TlsMode
 
-_Word = TypeVar("_Word", bound=StrEnum)
-
-DIRECT_PORT = 2881
-DEFAULT_SCHEMA = "oceanbase"
-
-
-class Driver(StrEnum):
-    """The Python MySQL driver to use."""
-
-    PYMYSQL = "pymysql"
-    MYSQLCLIENT = "mysqlclient"
-    CONNECTOR = "mysql-connector-python"
-
-
-class TlsMode(StrEnum):
-    """MySQL's words, without PREFERRED: that one is plain text whenever the server likes."""
-
-    DISABLED = "DISABLED"
-    REQUIRED = "REQUIRED"
-    VERIFY_CA = "VERIFY_CA"
-    VERIFY_IDENTITY = "VERIFY_IDENTITY"
-
-
-@dataclass(frozen=True)
-class ConnectionSettings:
-    """Everything a driver needs, checked. Times are seconds."""
-
-    host: str
-    port: int
-    user: str
-    password: str = field(repr=False)
-    schema: str
-    driver: Driver = Driver.PYMYSQL
-    connect_timeout: float = 5.0
-    read_timeout: float = 15.0
-    write_timeout: float = 15.0
-    query_timeout: float = 10.0
-    tls: TlsMode = TlsMode.DISABLED
-    ssl_ca: str = ""
-    ssl_cert: str = ""
-    ssl_key: str = ""
-
-    @classmethod
-    def of(cls, connection: Connection, schema: str | None = None) -> Self:
-        """Read host, port, login, password, schema and the known extras; every other extra is left alone.
-
-        :raises ValueError: a field of the connection is not legal; its name and range are in the text.
-        """
-        extra = connection.extra_dejson
-        tls = _word(extra, "ssl_mode", TlsMode, TlsMode.DISABLED)
-        files = {name: str(extra.get(name) or "") for name in ("ssl_ca", "ssl_cert", "ssl_key")}
-        given = ", ".join(name for name, value in files.items() if value)
-        if tls is TlsMode.DISABLED and given:
-            raise ValueError(
-                f"connection field ssl_mode is DISABLED although {given} is given; set ssl_mode to VERIFY_IDENTITY, "
-                "VERIFY_CA or REQUIRED, or remove the files"
-            )
-        if tls in {TlsMode.VERIFY_CA, TlsMode.VERIFY_IDENTITY} and not files["ssl_ca"]:
-            raise ValueError(f"connection field ssl_mode={tls} needs ssl_ca, the file of the certificate authority")
-        if bool(files["ssl_cert"]) != bool(files["ssl_key"]):
-            raise ValueError("connection fields ssl_cert and ssl_key are given together or not at all")
-        return cls(
-            host=connection.host or "127.0.0.1",
-            port=int(connection.port or DIRECT_PORT),
-            user=compose_login(connection.login or "", extra.get("tenant"), extra.get("cluster")),
-            password=connection.password or "",
-            schema=schema or connection.schema or DEFAULT_SCHEMA,
-            driver=_word(extra, "driver", Driver, Driver.PYMYSQL),
-            connect_timeout=_seconds(extra, "connect_timeout", cls.connect_timeout),
-            read_timeout=_seconds(extra, "read_timeout", cls.read_timeout),
-            write_timeout=_seconds(extra, "write_timeout", cls.write_timeout),
-            query_timeout=_seconds(extra, "query_timeout", cls.query_timeout),
-            tls=tls,
-            **files,
-        )
-
-
-def compose_login(login: str, tenant: object, cluster: object) -> str:
-    """``user@tenant`` (direct) or ``user@tenant#cluster`` (OBProxy); a login that names its tenant is taken as typed.
-
-    A server cuts the login at the first '@' and a proxy also at '#' and ':', and neither knows an escape; so a part
-    that holds one of them is refused here instead of reaching another tenant.
-
-    :raises ValueError: the parts cannot be put together without doubt.
-    """
-    tenant_name, cluster_name = str(tenant or "").strip(), str(cluster or "").strip()
-    if not login:
-        raise ValueError("connection field login is empty; give the user, for instance root or root@sys")
-    if not tenant_name and not cluster_name:
-        return login
-    for name, part in (("login", login), ("tenant", tenant_name), ("cluster", cluster_name)):
-        found = [mark for mark in "@#:" if mark in part]
-        if found:
-            raise ValueError(
-                f"connection field {name} {part!r} holds {' '.join(found)}: with the fields tenant or cluster filled, "
-                "give the bare user name in login, or leave both empty and type user@tenant#cluster in login"
-            )
-    return f"{login}@{tenant_name or 'sys'}" + (f"#{cluster_name}" if cluster_name else "")
+TLS_FAILED = 2026
+_AUTH_REFUSED = 2061
+_NO_TLS = "the server offers no TLS, and ssl_mode demands it"
 
 
 def connect(settings: ConnectionSettings, *, read_timeout: float | None = None, program: str = "") -> Any:
@@ -123,6 +24,7 @@ def connect(settings: ConnectionSettings, *, read_timeout: float | None = None, 
 
     :param read_timeout: seconds, instead of the connection's own, for statements that take long.
     :param program: name shown to the server's DBA where the driver can send connection attributes.
+    :raises ConnectionFieldError: a TLS file cannot be used.
     :raises AirflowOptionalProviderFeatureException: the driver is not installed.
     """
     opener = {
@@ -130,54 +32,100 @@ def connect(settings: ConnectionSettings, *, read_timeout: float | None = None, 
         Driver.MYSQLCLIENT: _connect_mysqlclient,
         Driver.CONNECTOR: _connect_connector,
     }[settings.driver]
-    return opener(settings, read_timeout or settings.read_timeout, program)
+    # For every driver, because each has worse words for a file it cannot use, or asks for a passphrase.
+    context = None if settings.tls is TlsMode.DISABLED else _tls_context(settings)
+    return opener(settings, context, read_timeout or settings.read_timeout, program)
 
 
-def _connect_pymysql(settings: ConnectionSettings, read_timeout: float, program: str) -> Any:
+def _connect_pymysql(
+    settings: ConnectionSettings, context: ssl.SSLContext | None, read_timeout: float, program: str
+) -> Any:
     import pymysql
     from pymysql.constants import CLIENT
 
-    class TlsConnection(pymysql.Connection):
-        """PyMySQL goes on in plain text when the server offers no TLS; this one does not even log in."""
+    class SafeConnection(pymysql.Connection):
+        """PyMySQL sends the login in plain text when the server offers no TLS, and the password itself when it asks."""
 
         def _request_authentication(self) -> None:
-            if not self.server_capabilities & CLIENT.SSL:  # type: ignore[attr-defined]
-                raise pymysql.OperationalError(2026, "the server offers no TLS, and ssl_mode demands it")
+            if context is None:
+                self._auth_plugin_name = "mysql_native_password"
+            elif not self.server_capabilities & CLIENT.SSL:  # type: ignore[attr-defined]
+                raise pymysql.OperationalError(TLS_FAILED, _NO_TLS)
             super()._request_authentication()  # type: ignore[misc]
 
-    connection_class = pymysql.Connection if settings.tls is TlsMode.DISABLED else TlsConnection
-    return connection_class(
+        def _process_auth(self, plugin_name: bytes, auth_packet: Any) -> Any:
+            if context is None and plugin_name != b"mysql_native_password":
+                asked = plugin_name.decode(errors="replace")
+                raise pymysql.OperationalError(
+                    _AUTH_REFUSED, f"the server asks for the password by {asked!r}, which is not safe without TLS"
+                )
+            return super()._process_auth(plugin_name, auth_packet)  # type: ignore[misc]
+
+    connection = SafeConnection(
         host=settings.host,
         port=settings.port,
         user=settings.user,
-        password=settings.password,
+        password=settings.password.encode(),  # PyMySQL takes text for Latin-1
         database=settings.schema,
         charset="utf8mb4",
         autocommit=True,
         connect_timeout=settings.connect_timeout,
-        read_timeout=read_timeout,
+        read_timeout=settings.connect_timeout,  # a listener that never speaks
         write_timeout=settings.write_timeout,
         program_name=program,
-        ssl=None if settings.tls is TlsMode.DISABLED else _tls_context(settings),
-        ssl_disabled=settings.tls is TlsMode.DISABLED,
+        ssl=context,
+        ssl_disabled=context is None,
     )
+    connection._read_timeout = read_timeout  # type: ignore[attr-defined]
+    return connection
 
 
 def _tls_context(settings: ConnectionSettings) -> ssl.SSLContext:
-    for name in ("ssl_ca", "ssl_cert", "ssl_key"):
+    for name in TLS_FILES:
         path = getattr(settings, name)
-        if path and not os.access(path, os.R_OK):
-            raise ValueError(f"connection field {name}: {path!r} is not a readable file on this machine")
-    context = ssl.create_default_context(cafile=settings.ssl_ca or None)
+        if path and not _is_readable(path):
+            raise ConnectionFieldError(f"connection field {name}: {path!r} is not a readable file on this machine")
+    try:
+        context = ssl.create_default_context(cafile=settings.ssl_ca or None)
+    except ssl.SSLError as error:
+        raise ConnectionFieldError(
+            f"connection field ssl_ca: {settings.ssl_ca!r} holds no certificate in PEM form"
+        ) from error
     context.check_hostname = settings.tls is TlsMode.VERIFY_IDENTITY
-    if settings.tls is TlsMode.REQUIRED and not settings.ssl_ca:
+    if not _verifies(settings):
         context.verify_mode = ssl.CERT_NONE
     if settings.ssl_cert:
-        context.load_cert_chain(settings.ssl_cert, settings.ssl_key)
+        try:
+            # An empty passphrase, so that an encrypted key does not ask for one at a terminal nobody sits at.
+            context.load_cert_chain(settings.ssl_cert, settings.ssl_key, password="")
+        except (ssl.SSLError, ValueError) as error:
+            raise ConnectionFieldError(
+                f"connection fields ssl_cert and ssl_key: {settings.ssl_cert!r} and {settings.ssl_key!r} are no "
+                "certificate and its unencrypted key in PEM form"
+            ) from error
     return context
 
 
-def _connect_mysqlclient(settings: ConnectionSettings, read_timeout: float, program: str) -> Any:  # noqa: ARG001
+def _verifies(settings: ConnectionSettings) -> bool:
+    """Whether the server's certificate is checked: a CA that is given is used, as MySQL's clients do."""
+    return settings.tls is not TlsMode.REQUIRED or bool(settings.ssl_ca)
+
+
+def _is_readable(path: str) -> bool:
+    try:
+        with Path(path).open("rb") as file:
+            file.read(1)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _connect_mysqlclient(
+    settings: ConnectionSettings,
+    context: ssl.SSLContext | None,  # noqa: ARG001  # the C library builds its own
+    read_timeout: float,
+    program: str,  # noqa: ARG001  # mysqlclient has no connection attributes
+) -> Any:
     try:
         import MySQLdb
     except ImportError as error:
@@ -194,25 +142,40 @@ def _connect_mysqlclient(settings: ConnectionSettings, read_timeout: float, prog
         connect_timeout=math.ceil(settings.connect_timeout),
         read_timeout=math.ceil(read_timeout),
         write_timeout=math.ceil(settings.write_timeout),
+        local_infile=0,
         ssl_mode=str(settings.tls),
         ssl={name: path for name, path in files.items() if path},
     )
 
 
-def _connect_connector(settings: ConnectionSettings, read_timeout: float, program: str) -> Any:
+def _connect_connector(
+    settings: ConnectionSettings, context: ssl.SSLContext | None, read_timeout: float, program: str
+) -> Any:
     try:
         import mysql.connector
+        from mysql.connector.connection import MySQLConnection
+        from mysql.connector.constants import ClientFlag
     except ImportError as error:
         raise _not_installed("mysql-connector") from error
+
+    class SafeConnection(MySQLConnection):
+        """The connector logs in in plain text when the server offers no TLS, unless it verifies certificates."""
+
+        def _do_handshake(self) -> None:
+            super()._do_handshake()
+            handshake: Any = self._handshake
+            if context is not None and not handshake["capabilities"] & ClientFlag.SSL:
+                raise mysql.connector.InterfaceError(msg=_NO_TLS, errno=TLS_FAILED)
+
     tls: dict[str, Any] = {"ssl_disabled": True}
-    if settings.tls is not TlsMode.DISABLED:
+    if context is not None:
         tls = {
             "ssl_disabled": False,
-            "ssl_verify_cert": settings.tls is not TlsMode.REQUIRED,
+            "ssl_verify_cert": _verifies(settings),
             "ssl_verify_identity": settings.tls is TlsMode.VERIFY_IDENTITY,
-            **{name: path for name in ("ssl_ca", "ssl_cert", "ssl_key") if (path := getattr(settings, name))},
+            **{name: path for name in TLS_FILES if (path := getattr(settings, name))},
         }
-    connection = mysql.connector.connect(
+    return SafeConnection(
         host=settings.host,
         port=settings.port,
         user=settings.user,
@@ -221,17 +184,12 @@ def _connect_connector(settings: ConnectionSettings, read_timeout: float, progra
         charset="utf8mb4",
         collation="utf8mb4_general_ci",
         autocommit=True,
-        use_pure=True,
         connection_timeout=math.ceil(settings.connect_timeout),
         read_timeout=math.ceil(read_timeout),
         write_timeout=math.ceil(settings.write_timeout),
         conn_attrs={"program_name": program} if program else {},
         **tls,
     )
-    if settings.tls is not TlsMode.DISABLED and not connection.is_secure:
-        connection.close()
-        raise mysql.connector.InterfaceError(msg="the server offers no TLS, and ssl_mode demands it", errno=2026)
-    return connection
 
 
 def _not_installed(extra: str) -> AirflowOptionalProviderFeatureException:
@@ -239,23 +197,3 @@ def _not_installed(extra: str) -> AirflowOptionalProviderFeatureException:
         f"this connection asks for driver {extra!r}, which is not installed: "
         f"pip install 'airflow-ob-provider[{extra}]', or leave the field driver empty to use PyMySQL"
     )
-
-
-def _word(extra: Mapping[str, Any], name: str, words: type[_Word], default: _Word) -> _Word:
-    value = str(extra.get(name) or default)
-    if value not in tuple(words):
-        raise ValueError(f"connection field {name} must be one of {', '.join(words)}; not {value!r}")
-    return words(value)
-
-
-def _seconds(extra: Mapping[str, Any], name: str, default: float) -> float:
-    value = extra.get(name)
-    if value in (None, ""):
-        return default
-    try:
-        seconds = float(str(value))
-    except ValueError:
-        seconds = 0.0
-    if not 0.1 <= seconds <= 3600:
-        raise ValueError(f"connection field {name} must be seconds from 0.1 to 3600, not {value!r}")
-    return seconds

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureException
@@ -17,16 +16,27 @@ from airflow.providers.mysql.hooks.mysql import MySqlHook
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowException
 
-from airflow_ob_provider.exceptions import OceanBaseServerError, server_error
-from airflow_ob_provider.hooks.drivers import ConnectionSettings, Driver, connect
+from airflow_ob_provider.exceptions import OceanBaseServerError
+from airflow_ob_provider.hooks.drivers import connect
+from airflow_ob_provider.hooks.failures import (
+    RedactingLog,
+    connect_error,
+    own_sql_error,
+    shown_parameters,
+    statement_error,
+    translated,
+)
+from airflow_ob_provider.hooks.settings import ConnectionFieldError, ConnectionSettings, Driver
 from airflow_ob_provider.oceanbase.dialects import Dialect, detect_version, dialect_for
-from airflow_ob_provider.oceanbase.errors import LOST_CONNECTION, ServerError
-from airflow_ob_provider.oceanbase.redact import MASK, is_sensitive, redact, redact_server_message
+from airflow_ob_provider.oceanbase.redact import redact
 from airflow_ob_provider.oceanbase.statements import Statement
 from airflow_ob_provider.oceanbase.version import OceanBaseVersion
 
-_CANNOT_CONNECT = 2003
-_TLS_FAILED = 2026
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL, Engine
+
+T = TypeVar("T")
+
 _UNSAFE_IN_COMMENT = re.compile(r"[^\w.:+@=,~ -]|--")
 _READ_MARGIN_SECONDS = 10.0
 """The driver waits this much longer than ob_query_timeout, so that the server's own answer arrives."""
@@ -40,7 +50,7 @@ class OceanBaseSession:
     """
 
     def __init__(self, connection: Any, *, where: str, tag: str) -> None:
-        self._connection = connection
+        self.connection = connection
         self._where = where
         self._tag = tag
 
@@ -62,32 +72,31 @@ class OceanBaseSession:
 
     def query(self, statement: Statement) -> list[dict[str, Any]]:
         """Run a statement that reads; rows by lower-case column name. May be repeated."""
-        with self._cursor(statement) as cursor:
+
+        def rows(cursor: Any) -> list[dict[str, Any]]:
             names = [str(column[0]).lower() for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()] if names else []
 
+        return self._run(statement, rows)
+
     def execute(self, statement: Statement) -> None:
         """Run a statement that writes. After an error of kind transient, read before anything is sent again."""
-        with self._cursor(statement):
-            pass
+        self._run(statement, lambda _: None)
 
-    @contextmanager
-    def _cursor(self, statement: Statement) -> Iterator[Any]:
-        try:
-            with closing(self._connection.cursor()) as cursor:
+    def _run(self, statement: Statement, answer: Callable[[Any], T]) -> T:
+        def run() -> T:
+            with closing(self.connection.cursor()) as cursor:
                 cursor.execute(self._tag + statement.text)
-                yield cursor
-        except ServerError:
-            raise
-        except Exception as error:  # each driver has a tree of its own
-            raise _translate(error, statement, self._where) from None
+                return answer(cursor)
+
+        return translated(run, lambda error: statement_error(error, statement, self._where))
 
     def close(self) -> None:
         """Close the connection; a connection that is gone already is no error."""
         try:
-            self._connection.close()
-        except Exception as error:  # nothing is left to save, whatever the driver says
-            del error
+            self.connection.close()
+        except Exception:  # nothing is left to save, whatever the driver says
+            return
 
 
 class OceanBaseHook(MySqlHook):
@@ -113,6 +122,16 @@ class OceanBaseHook(MySqlHook):
         super().__init__(*args, **kwargs)
         self.label = label
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy in a pickle knows where to look the connection up, not its password.
+        kept = {name: value for name, value in vars(self).items() if name not in {"settings", "inspector", "_log"}}
+        return {**kept, "_connection": None}
+
+    @property
+    def log(self) -> Any:
+        """The logger, which also keeps the secrets out of common-sql's lines about users' own SQL."""
+        return RedactingLog(super().log)
+
     @property
     def dialect_name(self) -> str:
         """common-sql has no dialect of OceanBase; MySQL's quoting is the same."""
@@ -122,9 +141,14 @@ class OceanBaseHook(MySqlHook):
     def settings(self) -> ConnectionSettings:
         """The connection, checked.
 
-        :raises ValueError: a field of it is not legal.
+        :raises ConnectionFieldError: a field of it is not legal.
         """
-        return ConnectionSettings.of(self.connection, self.schema)
+
+        def anew(error: Exception) -> Exception:
+            # Without the frames that hold the Airflow connection, whose repr shows the password.
+            return ConnectionFieldError(str(error)) if isinstance(error, ConnectionFieldError) else error
+
+        return translated(lambda: ConnectionSettings.of(self.connection, self.schema), anew)
 
     @contextmanager
     def session(self, *, statement_timeout: float | None = None) -> Iterator[OceanBaseSession]:
@@ -142,8 +166,7 @@ class OceanBaseHook(MySqlHook):
 
     def open_session(self, *, statement_timeout: float | None = None) -> OceanBaseSession:
         """As :meth:`session`; the caller closes it."""
-        tag = f"/* {self._tag()} */ "
-        return OceanBaseSession(self._open(statement_timeout), where=self._where, tag=tag)
+        return self._open(statement_timeout)
 
     def execute(self, statement: Statement) -> None:
         """Send one statement that writes on a connection of its own, given the time it needs."""
@@ -153,26 +176,27 @@ class OceanBaseHook(MySqlHook):
 
     def get_conn(self) -> Any:
         """An open DB-API connection of the driver that the connection names."""
-        return self._open(None)
+        return self._open(None).connection
 
-    def _open(self, statement_timeout: float | None) -> Any:
-        settings = self.settings
-        query_timeout = statement_timeout or settings.query_timeout
+    def _open(self, statement_timeout: float | None) -> OceanBaseSession:
+        settings, where = self.settings, self._where
+        query_timeout = max(settings.query_timeout, statement_timeout or 0.0)
         read_timeout = max(settings.read_timeout, query_timeout + _READ_MARGIN_SECONDS if statement_timeout else 0.0)
         set_timeout = Statement.read(f"SET SESSION ob_query_timeout = {int(query_timeout * 1_000_000)}")
+
+        def failure(error: Exception) -> Exception:
+            mine = isinstance(error, ConnectionFieldError | AirflowOptionalProviderFeatureException)
+            return error if mine else connect_error(error, where)
+
+        tag = self._tag()
+        connection = translated(lambda: connect(settings, read_timeout=read_timeout, program=tag), failure)
+        session = OceanBaseSession(connection, where=where, tag=_comment(tag))
         try:
-            connection = connect(settings, read_timeout=read_timeout, program=self._tag())
-        except (ValueError, AirflowOptionalProviderFeatureException):
+            session.execute(set_timeout)
+        except BaseException:
+            session.close()
             raise
-        except Exception as error:  # each driver has a tree of its own
-            raise _translate(error, None, self._where) from None
-        try:
-            with closing(connection.cursor()) as cursor:
-                cursor.execute(set_timeout.text)
-        except Exception as error:
-            connection.close()
-            raise _translate(error, set_timeout, self._where) from None
-        return connection
+        return session
 
     @property
     def _where(self) -> str:
@@ -184,6 +208,8 @@ class OceanBaseHook(MySqlHook):
             try:
                 ti = get_current_context()["ti"]
                 label = f"dag={ti.dag_id} task={ti.task_id} run={ti.run_id} try={ti.try_number}"
+                if (map_index := getattr(ti, "map_index", -1)) is not None and map_index >= 0:
+                    label += f" map={map_index}"
             except (RuntimeError, LookupError, ImportError):
                 label = "no task"
         return _UNSAFE_IN_COMMENT.sub("_", f"airflow-ob-provider {label}")[:200]
@@ -203,6 +229,8 @@ class OceanBaseHook(MySqlHook):
             f"{'may' if sees else 'may NOT'} read the log backup views, "
             f"{'may' if identity.may_alter else 'may NOT'} ALTER SYSTEM"
         )
+        if identity.tenant and identity.tenant != "sys":
+            message += f". Log backup of 3.x is started and shown in tenant sys only, and this is {identity.tenant}"
         if version.archive_unusable:
             message += f". {version.archive_unusable}"
         return True, message
@@ -216,25 +244,37 @@ class OceanBaseHook(MySqlHook):
             Driver.CONNECTOR: "mysql+mysqlconnector",
         }[settings.driver]
         auth = quote(settings.user, safe="") + (f":{quote(settings.password, safe='')}" if settings.password else "")
-        return f"{prefix}://{auth}@{settings.host}:{settings.port}/{quote(settings.schema, safe='')}"
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        return f"{prefix}://{auth}@{host}:{settings.port}/{quote(settings.schema, safe='')}"
+
+    @property
+    def sqlalchemy_url(self) -> URL:
+        """As :meth:`get_uri`; shown, it hides the password."""
+        from sqlalchemy.engine import make_url
+
+        return make_url(self.get_uri())
+
+    def get_sqlalchemy_engine(self, engine_kwargs: dict[str, Any] | None = None) -> Engine:
+        """An engine whose connections are this hook's own: the URL says nothing of timeouts and TLS."""
+        return super().get_sqlalchemy_engine({"creator": self.get_conn, **(engine_kwargs or {})})
 
     def _run_command(self, cur: Any, sql_statement: str, parameters: Any) -> None:
         """Run users' own SQL as common-sql does, but log, raise and report lineage without its secrets."""
-        shown = redact(str(sql_statement))
-        shown_parameters = _redact_parameters(sql_statement, parameters)
+        sql = str(sql_statement)
+        shown, parameters_shown = redact(sql), shown_parameters(sql, parameters)
         if self.log_sql:
-            self.log.info("Running statement: %s, parameters: %s", shown, shown_parameters)
-        try:
-            cur.execute(sql_statement, parameters or None)
-        except Exception as error:
-            known = _translate(error, Statement.read(str(sql_statement)), self._where)
-            # Whether users' own SQL is worth a retry is theirs to say, so this is neither permanent nor transient.
-            raise OceanBaseServerError(
-                known.errno, known.message, statement=known.statement, where=known.where
-            ) from None
-        send_sql_hook_lineage(context=self, sql=shown, sql_parameters=shown_parameters, cur=cur)
+            self.log.info("Running statement: %s, parameters: %s", shown, parameters_shown)
+        translated(
+            lambda: cur.execute(_comment(self._tag()) + sql, parameters or None),
+            lambda error: own_sql_error(error, sql, parameters, self._where),
+        )
+        send_sql_hook_lineage(context=self, sql=shown, sql_parameters=parameters_shown, cur=cur)
         if (row_count := handlers.get_row_count(cur)) is not None:
             self.log.info("Rows affected: %s", row_count)
+
+
+def _comment(tag: str) -> str:
+    return f"/* {tag} */ "
 
 
 def _can_read_archive(session: OceanBaseSession) -> bool:
@@ -245,40 +285,3 @@ def _can_read_archive(session: OceanBaseSession) -> bool:
             raise
         return False
     return True
-
-
-def _redact_parameters(sql: str, parameters: Any) -> Any:
-    """Parameters of a statement about passwords or keys are masked whole: their names are in the statement."""
-    if not parameters:
-        return parameters
-    if is_sensitive(str(sql)):
-        return MASK
-    if isinstance(parameters, dict):
-        return {name: redact(value) if isinstance(value, str) else value for name, value in parameters.items()}
-    if isinstance(parameters, Sequence) and not isinstance(parameters, str):
-        return [redact(value) if isinstance(value, str) else value for value in parameters]
-    return redact(str(parameters))
-
-
-def _translate(error: Exception, statement: Statement | None, where: str) -> OceanBaseServerError:
-    """The error of a driver as one of this package, its text redacted; ``statement`` None means while connecting."""
-    errno = _errno(error, connecting=statement is None)
-    text = str(error.args[1]) if len(error.args) > 1 else str(error)
-    sent = statement.text if statement else ""
-    return server_error(
-        errno,
-        redact_server_message(text or "connection lost", sent),
-        statement=statement.redacted if statement else "",
-        where=where,
-        hint=statement.hint(errno) if statement else "",
-    )
-
-
-def _errno(error: Exception, *, connecting: bool) -> int:
-    lost = _CANNOT_CONNECT if connecting else LOST_CONNECTION
-    if isinstance(getattr(error, "original_exception", error.__cause__), ssl.SSLError):
-        return _TLS_FAILED
-    if isinstance(error, OSError):
-        return lost
-    number = getattr(error, "errno", None) or (error.args[0] if error.args else None)
-    return number if isinstance(number, int) and number > 0 else lost

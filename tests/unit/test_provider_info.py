@@ -16,7 +16,7 @@ from airflow.sdk import Connection
 
 import airflow_ob_provider
 from airflow_ob_provider.get_provider_info import get_provider_info
-from airflow_ob_provider.hooks.drivers import ConnectionSettings, Driver, TlsMode
+from airflow_ob_provider.hooks.settings import ConnectionSettings, Driver, TlsMode
 
 INFO = get_provider_info()
 (CONNECTION,) = INFO["connection-types"]

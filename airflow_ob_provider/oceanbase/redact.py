@@ -30,6 +30,8 @@ _NAME = rf"(?:{'|'.join(_KEY_NAMES)})"
 # escapes a quote: each representation of a representation doubles them.
 _QUOTED = r"(?:'(?:[^'\\]|\\++.|'')*(?:'|\\*\Z)|\"(?:[^\"\\]|\\++.|\"\")*(?:\"|\\*\Z))"
 
+_SIGN = "[=:,]|:=|=>|!=|<>|<=>|LIKE"
+
 
 def _pattern(expression: str) -> re.Pattern[str]:
     return re.compile(expression, re.IGNORECASE | re.DOTALL)
@@ -41,15 +43,17 @@ _PATTERNS = (
     _pattern(rf"\bPASSWORD\s*\(\s*(?P<value>{_QUOTED})"),
     _pattern(rf"\bSET\s+PASSWORD\b[^=]*=\s*(?P<value>{_QUOTED})"),
     # key = 'value', {"key": "value"}, ('key', 'value'), {'key': b'value'}
-    _pattern(rf"{_NAME}[\"']?\s*[=:,]\s*[bnux]?(?P<value>{_QUOTED})"),
+    _pattern(rf"{_NAME}[\"']?\s*(?:{_SIGN})\s*[bnux]?(?P<value>{_QUOTED})"),
     # JSON inside JSON: {\"key\": \"value\"}
     _pattern(
         rf"{_NAME}\\+[\"']\s*[=:,]\s*(?P<open>\\+[\"'])(?P<value>.*?)(?=(?<!\\)(?P=open)|\Z)",
     ),
     # {"key": 7}
     _pattern(rf"{_NAME}\\*[\"']\s*:\s*(?P<value>[^\s'\"\\,)\]}}]+)(?=[\s,)\]}}]|\Z)"),
+    # mysql://user:password@host
+    _pattern(r"://[^/\s:@]*:(?P<value>[^/\s:@?]+)@"),
     # A key of an object store may hold / + = % and commas, so its value ends only where a URI parameter ends.
-    _pattern(rf"{_NAME}\s*(?:=|%3D)\s*(?P<value>[^&'\"\s`]+)"),
+    _pattern(rf"{_NAME}\s*(?:=>?+|%3D)\s*(?P<value>[^&'\"\s`]+)"),
 )
 
 _SENSITIVE = _pattern(rf"{_NAME}\b|\b(?:IDENTIFIED|DECRYPTION|ENCRYPTION)\b")

@@ -43,9 +43,6 @@ def moment(row: Mapping[str, Any], name: str, zone: timezone) -> datetime | None
 
     Times of the 3.x backup views are texts ``YYYY-MM-DD HH:MM:SS.ffffff`` in the cluster's local time.
     """
-    value = row.get(name)
-    if isinstance(value, datetime):
-        return value.replace(tzinfo=zone)
     word = text(row, name).strip()
     if word in {"", "MAX", "NULL"}:
         return None

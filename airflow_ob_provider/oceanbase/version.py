@@ -29,7 +29,7 @@ class OceanBaseVersion:
         :raises ValueError: the answer is not OceanBase's.
         """
         for pattern in (_COMMENT, _TAGGED, _PLAIN):
-            match = pattern.search(answer or "")
+            match = pattern.search(answer)
             if match:
                 found = [int(number) for number in match["numbers"].split(".")]
                 numbers = (*found, 0)[:4]

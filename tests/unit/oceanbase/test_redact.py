@@ -104,6 +104,16 @@ def test_longer_names(name: str) -> None:
     assert redact(f"{{'{name}': 'hunter2'}}") == f"{{'{name}': '***'}}"
 
 
+@pytest.mark.parametrize("sign", [":=", " := ", "=>", " != ", " <> ", "<=>", " like ", ","])
+def test_other_signs_between_name_and_value(sign: str) -> None:
+    assert redact(f"SET @password{sign}'hunter2', x = 'y'") == f"SET @password{sign}'***', x = 'y'"
+
+
+@pytest.mark.parametrize("uri", ["mysql://root%40sys:hunter2@db:2881/oceanbase", "see oceanbase://:hunter2@db now"])
+def test_the_password_of_a_connection_uri(uri: str) -> None:
+    assert redact(uri) == uri.replace("hunter2", MASK)
+
+
 def test_names_in_a_row_hide_no_value() -> None:
     assert "hunter2" not in redact("('access_id', 'access_key', 'hunter2')")
 
@@ -267,6 +277,7 @@ def test_harmless_text_is_unchanged(text: str) -> None:
         "[1045] login refused: wrong password or unknown tenant. Check login and password.",
         "access_key and password are read from the connection",
         "round 3, piece 12: a = b, key = value, https://host/?id=7&x=y",
+        "http://db:8080/path/a@b and file:///data/a:b@c and oss://bucket/dir?host=a@b",
         "it's the users' own text, isn't it",
     ],
 )

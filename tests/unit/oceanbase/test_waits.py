@@ -6,7 +6,7 @@ import json
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from airflow_ob_provider.oceanbase.dialects.base import Dialect
@@ -421,6 +421,8 @@ def test_a_broken_stream_ends_it_although_the_checkpoint_passed(which: Tenant) -
 
 @pytest.mark.parametrize("which", [SYS, SHOP])
 def test_a_checkpoint_in_the_future_is_read_in_the_wrong_zone_or_is_none(which: Tenant) -> None:
+    # Less than the smallest difference between two zones, more than clocks differ.
+    assert 60 < MAX_AHEAD_SECONDS < 15 * 60
     limit = NOW + timedelta(seconds=MAX_AHEAD_SECONDS)
     for checkpoint, letter in (
         (limit, "R"),
@@ -720,8 +722,13 @@ def test_stopped_is_never_said_in_vain(found: ArchiveSnapshot, or_running: bool,
 ARCHIVE_WAITS = [wait for wait, _ in TABLE]
 
 
-@pytest.mark.parametrize("wait", ARCHIVE_WAITS)
-@given(found=archive_snapshots(), bad=st.sampled_from(["UNKNOWN", "INTERRUPTED"]), which=st.integers(0, 2))
+@settings(max_examples=500)
+@given(
+    wait=st.sampled_from(ARCHIVE_WAITS),
+    found=archive_snapshots(),
+    bad=st.sampled_from(["UNKNOWN", "INTERRUPTED"]),
+    which=st.integers(0, 2),
+)
 def test_no_wait_is_ready_on_what_is_unknown_or_broken(
     wait: Wait, found: ArchiveSnapshot, bad: str, which: int
 ) -> None:
@@ -894,6 +901,34 @@ def test_what_is_read_travels_as_json(wait: Wait) -> None:
     assert from_wire(wait.to_wire()).read_arguments() == arguments
 
 
+GOLDEN = [
+    (ArchiveDoing(), {"kind": "ArchiveDoing", "since": None, "tenants": [], "min_round": 0}),
+    (ArchiveStopped(), {"kind": "ArchiveStopped", "since": None, "or_running": False}),
+    (CheckpointPassed(), {"kind": "CheckpointPassed", "since": None, "after": None, "tenants": []}),
+    (
+        PiecesReady(),
+        {"kind": "PiecesReady", "since": None, "tenants": [], "round_id": None, "statuses": ["ACTIVE"]},
+    ),
+    (FreezeDone(), {"kind": "FreezeDone", "since": None, "tenant_ids": []}),
+    (
+        CheckpointPassed(since=NOW, after=AFTER, tenants=("shop",)),
+        {
+            "kind": "CheckpointPassed",
+            "since": "2024-04-13 17:00:00.000000+08:00",
+            "after": "2024-04-13 16:30:00.000000+08:00",
+            "tenants": ["shop"],
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("wait", "wire"), GOLDEN)
+def test_the_wire_format(wait: Wait, wire: dict[str, object]) -> None:
+    """Waits of deferred tasks lie in the database while the package is upgraded: names and forms stay."""
+    assert wait.to_wire() == wire
+    assert from_wire(wire) == wait
+
+
 def test_fields_that_are_missing_have_their_defaults() -> None:
     """An older release has not sent them."""
     for name, default in (
@@ -954,6 +989,7 @@ class Recorder:
 )
 def test_the_reading_a_wait_needs(wait: Wait, asked: object, answer: str) -> None:
     dialect = Recorder()
+    assert wait.reads == answer
     found: object = read_for(wait, dialect)  # type: ignore[arg-type]
     assert found == answer
     assert dialect.asked == [asked]

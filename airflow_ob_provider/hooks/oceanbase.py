@@ -119,6 +119,9 @@ class OceanBaseHook(MySqlHook):
     hook_name = "OceanBase"
 
     def __init__(self, *args: Any, label: str = "", **kwargs: Any) -> None:
+        # SQLExecuteQueryOperator hands over all extras as arguments; one may happen to have this name.
+        if isinstance(kwargs.get("connection"), str | int | list | dict):
+            del kwargs["connection"]
         super().__init__(*args, **kwargs)
         self.label = label
 
@@ -258,6 +261,19 @@ class OceanBaseHook(MySqlHook):
         """An engine whose connections are this hook's own: the URL says nothing of timeouts and TLS."""
         return super().get_sqlalchemy_engine({"creator": self.get_conn, **(engine_kwargs or {})})
 
+    def get_df(self, sql: Any, parameters: Any = None, **kwargs: Any) -> Any:
+        """As common-sql's, but not for a statement that holds a secret: pandas and lineage would show it.
+
+        :raises ValueError: the statement or its parameters hold a secret.
+        """
+        _check_harmless(sql, parameters)
+        return super().get_df(sql, parameters, **kwargs)
+
+    def get_df_by_chunks(self, sql: Any, parameters: Any = None, **kwargs: Any) -> Any:
+        """As :meth:`get_df`."""
+        _check_harmless(sql, parameters)
+        return super().get_df_by_chunks(sql, parameters, **kwargs)
+
     def _run_command(self, cur: Any, sql_statement: str, parameters: Any) -> None:
         """Run users' own SQL as common-sql does, but log, raise and report lineage without its secrets."""
         sql = str(sql_statement)
@@ -271,6 +287,12 @@ class OceanBaseHook(MySqlHook):
         send_sql_hook_lineage(context=self, sql=shown, sql_parameters=parameters_shown, cur=cur)
         if (row_count := handlers.get_row_count(cur)) is not None:
             self.log.info("Rows affected: %s", row_count)
+
+
+def _check_harmless(sql: object, parameters: Any) -> None:
+    text = str(sql)
+    if redact(text) != text or shown_parameters(text, parameters) is not parameters:
+        raise ValueError("a statement that holds a secret is not read into a data frame; use run or get_records")
 
 
 def _comment(tag: str) -> str:

@@ -28,10 +28,6 @@ class _SwitchOperator(WaitingOperator):
         self.check_arguments()
         return self._act(context, statements=[], stopped_rounds=[])
 
-    def check_arguments(self) -> None:
-        """:raises ValueError: an argument is not legal; nothing was sent."""
-        self.check_times()
-
     def plan(self, snapshot: ArchiveSnapshot, stopped_rounds: tuple[int, ...]) -> tuple[Step, ...]:
         """What to do next for each governing row."""
         raise NotImplementedError
@@ -39,7 +35,7 @@ class _SwitchOperator(WaitingOperator):
     def resume(self, context: Context, event: dict[str, Any] | None = None) -> Any:
         """Go on after STOPPING: read the state and plan anew."""
         before = carried(event)
-        self.settle(event, context)
+        self.settle(event)
         return self._act(
             context,
             statements=list(before.get("statements") or ()),

@@ -15,12 +15,12 @@ from airflow_ob_provider.arguments import check_flag, check_number
 from airflow_ob_provider.exceptions import (
     NotVerifiedError,
     OceanBaseServerError,
-    WaitReadError,
     WaitTimeoutError,
 )
 from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
 from airflow_ob_provider.links.oceanbase import RunbookLink
 from airflow_ob_provider.oceanbase.dialects import Dialect
+from airflow_ob_provider.oceanbase.rows import UnreadableError
 from airflow_ob_provider.oceanbase.statements import Statement
 from airflow_ob_provider.oceanbase.waits import Wait, Waiting
 from airflow_ob_provider.triggers.oceanbase import OceanBaseWaitTrigger
@@ -30,6 +30,7 @@ from airflow_ob_provider.triggers.waiting import (
     ReadFailure,
     look,
     outcome,
+    unreadable_event,
     verdict_event,
 )
 
@@ -79,6 +80,10 @@ class OceanBaseOperator(BaseOperator):
     def is_dry_run(self) -> bool:
         """``dry_run``, also as rendered text."""
         return check_flag(self.dry_run, "dry_run")
+
+    def check_arguments(self) -> None:
+        """:raises ValueError: an argument is not legal; nothing was sent."""
+        check_flag(self.dry_run, "dry_run")
 
     def read(self, what: Callable[[Dialect], _Value]) -> _Value:
         """Read on one connection."""
@@ -157,28 +162,28 @@ class WaitingOperator(OceanBaseOperator):
         self.poll_interval = poll_interval
         self.timeout = timeout
 
-    def check_times(self) -> None:
-        """:raises ValueError: a time is out of range."""
+    def check_arguments(self) -> None:
+        """:raises ValueError: an argument is not legal; nothing was sent."""
+        super().check_arguments()
         self.poll_interval = check_number(self.poll_interval, "poll_interval", 1.0, 3600.0)
         self.timeout = check_number(self.timeout, "timeout", 1.0, 604_800.0)
 
     def wait_for(self, wait: Wait, context: Context, method: str, carry: dict[str, Any]) -> Any:
         """Wait, then go on in ``method`` with an ``event`` that holds ``carry``, which must be plain JSON."""
-        self.check_times()
-        try:
-            seen = look(self.hook, wait)
-        except OceanBaseServerError as error:
-            if not error.is_transient:
-                raise
-            self.log.warning("The first look failed, the wait goes on: %s", error)
-        else:
-            if not isinstance(seen.verdict, Waiting):
-                return getattr(self, method)(context, event=verdict_event(seen.verdict) | {"carry": carry})
+        self.check_arguments()
+        seen = look(self.hook, wait)
+        event: dict[str, Any] | None = None
+        if isinstance(seen, ReadFailure):
+            self.log.warning("The first look failed: %s", seen.reason)
+            event = unreadable_event(seen) if seen.permanent else None
+        elif isinstance(seen.verdict, Waiting):
             ProgressLog(self.log).show(seen.verdict, seen.waited)
             wait = seen.wait
-        if not self.deferrable:
-            return getattr(self, method)(context, event=self._wait_here(wait) | {"carry": carry})
-        return self._defer(wait, context, method, carry)
+        else:
+            event = verdict_event(seen.verdict)
+        if event is None and self.deferrable:
+            return self._defer(wait, context, method, carry)
+        return getattr(self, method)(context, event=(event or self._wait_here(wait)) | {"carry": carry})
 
     def _defer(self, wait: Wait, context: Context, method: str, carry: dict[str, Any]) -> NoReturn:
         ti = context["ti"]
@@ -200,13 +205,11 @@ class WaitingOperator(OceanBaseOperator):
         budget, progress = FailureBudget(), ProgressLog(self.log)
         while True:
             time.sleep(min(float(self.poll_interval), max(deadline - time.monotonic(), 0.0)))
-            try:
-                seen = look(self.hook, wait)
-            except OceanBaseServerError as error:
-                failure = ReadFailure.of(error)
-                if budget.spent_by(failure):
-                    raise WaitReadError(f"{self.task_id}: the state could not be read: {failure.reason}") from error
-                self.log.warning("Reading failed (%s in a row): %s", budget.failures, failure.reason)
+            seen = look(self.hook, wait)
+            if isinstance(seen, ReadFailure):
+                self.log.warning("Reading failed (%s in a row): %s", budget.failures + 1, seen.reason)
+                if budget.spent_by(seen):
+                    return unreadable_event(seen)
             else:
                 budget.reset()
                 if not isinstance(seen.verdict, Waiting):
@@ -223,17 +226,26 @@ class WaitingOperator(OceanBaseOperator):
         except TaskDeferralTimeout:
             return self.timed_out(context)
 
-    def timed_out(self, context: Context) -> Any:  # noqa: ARG002 - freeze needs no context, others may
-        """:raises WaitTimeoutError: always, unless an operator knows better."""
-        raise WaitTimeoutError(
+    def timed_out(self, context: Context) -> Any:  # noqa: ARG002 - operators that go on may need it
+        """The scheduler has ended the wait, and what the wait carried is gone with it.
+
+        :raises WaitTimeoutError: always, unless an operator knows better.
+        """
+        raise self._timeout_error()
+
+    def _timeout_error(self) -> WaitTimeoutError:
+        return WaitTimeoutError(
             f"{self.task_id}: still waiting after {float(self.timeout):g} s; the log of the trigger says for what. "
             "Nothing was undone. Raise timeout, or remove the cause and run the task again."
         )
 
-    def settle(self, event: dict[str, Any] | None, context: Context) -> dict[str, Any]:
-        """The summary of a wait that is ready; see :func:`~airflow_ob_provider.triggers.waiting.outcome`."""
+    def settle(self, event: dict[str, Any] | None) -> dict[str, Any]:
+        """The summary of a wait that is ready; see :func:`~airflow_ob_provider.triggers.waiting.outcome`.
+
+        :raises WaitTimeoutError: the wait timed out.
+        """
         if event and event.get("status") == "timeout":
-            self.timed_out(context)
+            raise self._timeout_error()
         return outcome(event, what=self.task_id, log=self.log)
 
 
@@ -244,4 +256,5 @@ def carried(event: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _is_transient(error: BaseException) -> bool:
-    return isinstance(error, OceanBaseServerError) and error.is_transient
+    """Whether a read may succeed when it is repeated; rows of nonsense may be a server in the middle of something."""
+    return isinstance(error, UnreadableError) or (isinstance(error, OceanBaseServerError) and error.is_transient)

@@ -6,7 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_ob_provider.arguments import check_flag
-from airflow_ob_provider.exceptions import ArchiveStateError, WaitTimeoutError
+from airflow_ob_provider.exceptions import (
+    ArchiveStateError,
+    OceanBaseServerError,
+    WaitReadError,
+    WaitRefusedError,
+    WaitTimeoutError,
+)
 from airflow_ob_provider.oceanbase.dialects import Dialect
 from airflow_ob_provider.oceanbase.models import to_json
 from airflow_ob_provider.oceanbase.statements import Statement, check_tenant_names
@@ -31,9 +37,10 @@ class MinorFreezeOperator(WaitingOperator):
 
     :param tenants: tenants to freeze; None means the whole cluster.
     :param wait: False returns as soon as memtables are frozen.
-    :param on_timeout: ``"warn"`` (default) succeeds with ``completed`` False, ``"fail"`` fails.
+    :param on_timeout: when the freeze was not seen on disk in time, or could not be seen at all: ``"warn"`` (default)
+        succeeds with ``completed`` False, ``"fail"`` fails.
     :return: ``changed``, ``statements``, ``frozen_at`` (the server's clock), ``completed``, ``merges`` (minor merges
-        that ended since; 0 is normal on an idle cluster).
+        that ended since; 0 is normal on an idle cluster). ``frozen_at`` is None after a deferred wait that timed out.
     """
 
     template_fields: Sequence[str] = (*WaitingOperator.template_fields, "tenants", "wait", "on_timeout")
@@ -53,7 +60,7 @@ class MinorFreezeOperator(WaitingOperator):
 
     def execute(self, context: Context) -> Any:
         """Freeze, then wait."""
-        self.check_times()
+        self.check_arguments()
         names = check_tenant_names(self.tenants)
         waits = check_flag(self.wait, "wait")
         if self.on_timeout not in _ON_TIMEOUT:
@@ -72,28 +79,33 @@ class MinorFreezeOperator(WaitingOperator):
             return result | {"completed": None}
         return self.wait_for(FreezeDone(since=now, tenant_ids=tenant_ids), context, "frozen", result)
 
-    def frozen(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
-        """End of the wait."""
+    def frozen(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:  # noqa: ARG002
+        """End of the wait. Best effort: only a freeze that is on disk is called complete, and none stops the DAG."""
         result = carried(event)
         try:
-            summary = self.settle(event, context)
-        except (ArchiveStateError, WaitTimeoutError) as error:
+            summary = self.settle(event)
+        except (ArchiveStateError, WaitReadError, WaitRefusedError, WaitTimeoutError) as error:
             if self.on_timeout == "fail":
                 raise
-            self.log.warning("Going on without a finished freeze: %s", error)
+            self.log.warning("Going on without a finished freeze; log backup may take longer to start: %s", error)
             return {**result, "completed": False, "merges": None}
         return {**result, "completed": True, "merges": summary.get("merges")}
 
     def timed_out(self, context: Context) -> Any:
-        """Go on with a warning, or fail."""
+        """Go on with a warning, or fail. What was sent is read from the arguments: the wait's own memory is gone."""
         if self.on_timeout == "fail":
             return super().timed_out(context)
-        self.log.warning(
-            "The freeze is not on disk after %s s; going on. Log backup may take longer to start", self.timeout
-        )
+        self.log.warning("Going on without a finished freeze; log backup may take longer to start: not on disk in time")
+        try:
+            sent = [str(self.read(lambda dialect: dialect.minor_freeze(check_tenant_names(self.tenants))))]
+        except OceanBaseServerError as error:
+            self.log.warning("What was sent cannot be shown: %s", error)
+            sent = []
         return {
             "oceanbase_conn_id": self.oceanbase_conn_id,
             "changed": True,
+            "statements": sent,
+            "frozen_at": None,
             "completed": False,
             "merges": None,
         }

@@ -59,6 +59,7 @@ class SetBackupDestinationOperator(OceanBaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002
         """Check, compare, write, read back."""
+        self.check_arguments()
         wanted = wanted_destination(self.destination, self.dest_conn_id)
         option = DestinationOption.check(self.destination_option) if _given(self.destination_option) else None
         snapshot, place, place_option = self.read(
@@ -111,13 +112,15 @@ class SetArchiveOptionOperator(OceanBaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002
         """Check, plan, write, read back."""
+        self.check_arguments()
         wanted = WantedOption.check(self.mode, self.compression)
         # Servers that differ may be in the middle of an earlier change, which takes 2-3 s to reach all.
         setting = self.read_until(_option, lambda found: found.agreed is not None) or self.read(_option)
         current = ArchiveOption.parse(setting.agreed or "")
         if setting.agreed is None:
             self.log.warning("The servers differ: %s", "; ".join(f"{place} {text!r}" for place, text in setting.values))
-        runs = any(row.state is not ArchiveState.STOP for row in self.read(_archive).governing)
+        rows = self.read(_archive).governing
+        runs = not rows or any(row.state is not ArchiveState.STOP for row in rows)
         options = plan_option(current, wanted, round_runs=runs)
         statements = self.read(lambda dialect: [dialect.set_option(option) for option in options])
         if self.is_dry_run:

@@ -11,7 +11,7 @@ from airflow.sdk.bases.sensor import PokeReturnValue
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 
 from airflow_ob_provider.arguments import check_number, check_round
-from airflow_ob_provider.exceptions import OceanBaseServerError, WaitReadError
+from airflow_ob_provider.exceptions import WaitReadError
 from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
 from airflow_ob_provider.links.oceanbase import RunbookLink
 from airflow_ob_provider.oceanbase.models import PieceStatus
@@ -20,8 +20,6 @@ from airflow_ob_provider.oceanbase.waits import (
     ArchiveDoing,
     CheckpointPassed,
     PiecesReady,
-    Ready,
-    Terminal,
     Wait,
     Waiting,
     from_wire,
@@ -33,6 +31,7 @@ from airflow_ob_provider.triggers.waiting import (
     ReadFailure,
     look,
     outcome,
+    unreadable_event,
     verdict_event,
 )
 
@@ -101,23 +100,32 @@ class OceanBaseSensor(BaseSensorOperator):
         """Look once, then wait in the triggerer; or poke."""
         self.poke_interval = check_number(self.poke_interval, "poke_interval", 0.0, 86_400.0)
         self.timeout = check_number(self.timeout, "timeout", 0.0, 31_536_000.0)
+        self.check_arguments(context)
         if self.deferrable:
             return self._flagged(lambda: self._look_and_defer(context))
         return self._flagged(lambda: super(OceanBaseSensor, self).execute(context))
 
+    def check_arguments(self, context: Context) -> None:  # noqa: ARG002 - the checkpoint sensor needs it
+        """Before any flag can turn a mistake into a skipped task, or into a wait for nothing, and before any SQL.
+
+        :raises ValueError: an argument, or a field of the connection, is not legal.
+        :raises AirflowNotFoundException: there is no such connection.
+        """
+        self.wanted()
+        _ = self.hook.settings
+
     def _look_and_defer(self, context: Context) -> Any:
         wait = self.wanted()
-        try:
-            seen = look(self.hook, wait)
-        except OceanBaseServerError as error:
-            if not error.is_transient:
-                raise
-            self.log.warning("The first look failed, the trigger goes on: %s", error)
-        else:
-            if not isinstance(seen.verdict, Waiting):
-                return self._settle(seen.verdict)
+        seen = look(self.hook, wait)
+        if isinstance(seen, ReadFailure):
+            self.log.warning("The first look failed: %s", seen.reason)
+            if seen.permanent:
+                return self._settle(unreadable_event(seen))
+        elif isinstance(seen.verdict, Waiting):
             ProgressLog(self.log).show(seen.verdict, seen.waited)
             wait = seen.wait
+        else:
+            return self._settle(verdict_event(seen.verdict))
         return self._defer(wait, context)
 
     def _defer(self, wait: Wait, context: Context) -> NoReturn:
@@ -142,27 +150,21 @@ class OceanBaseSensor(BaseSensorOperator):
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once; False while it is not there yet."""
         wait = self._remembered(context)
-        try:
-            seen = look(self.hook, wait)
-        except OceanBaseServerError as error:
-            failure = ReadFailure.of(error)
-            if failure.permanent:
-                raise
-            self.log.warning("Reading failed (%s in a row): %s", self._budget.failures + 1, failure.reason)
-            if self._budget.spent_by(failure):
-                raise WaitReadError(
-                    f"{self.task_id}: the state could not be read, so nothing is known about it: {failure.reason}"
-                ) from error
+        seen = look(self.hook, wait)
+        if isinstance(seen, ReadFailure):
+            self.log.warning("Reading failed (%s in a row): %s", self._budget.failures + 1, seen.reason)
+            if self._budget.spent_by(seen):
+                self._settle(unreadable_event(seen))
             return PokeReturnValue(is_done=False)
         self._budget.reset()
         self._remember(seen.wait, context)
         if isinstance(seen.verdict, Waiting):
             self._progress.show(seen.verdict, seen.waited)
             return PokeReturnValue(is_done=False)
-        return PokeReturnValue(is_done=True, xcom_value=self._settle(seen.verdict))
+        return PokeReturnValue(is_done=True, xcom_value=self._settle(verdict_event(seen.verdict)))
 
-    def _settle(self, verdict: Ready | Terminal) -> dict[str, Any]:
-        return outcome(verdict_event(verdict), what=self.task_id, log=self.log)
+    def _settle(self, event: dict[str, Any]) -> dict[str, Any]:
+        return outcome(event, what=self.task_id, log=self.log)
 
     @property
     def _budget(self) -> FailureBudget:
@@ -312,11 +314,11 @@ class ArchiveCheckpointSensor(OceanBaseSensor):
                 f"after must be 'now' or a moment such as 2026-11-23 10:00:00+08:00; not {self.after!r}"
             ) from None
 
-    def poke(self, context: Context) -> PokeReturnValue:
+    def check_arguments(self, context: Context) -> None:
         """As every sensor; a rescheduled task must be able to remember what "now" was."""
-        if self.reschedule and self._store(context) is None and self._moment() is None:
+        super().check_arguments(context)
+        if self.reschedule and not self.deferrable and self._store(context) is None and self._moment() is None:
             raise ValueError(
                 "after='now' with mode='reschedule' needs Airflow 3.3, where a task has a state store: use "
                 "deferrable=True, mode='poke', or give a moment"
             )
-        return super().poke(context)

@@ -35,8 +35,9 @@ JITTER = 0.1
 CONNECTION_SECONDS = 600.0
 """A poller's connection is renewed this often, so that it follows a proxy's or a server's fail-over."""
 
-# Not asyncio's default pool: a hung read would take slots from every other trigger of this triggerer.
-_THREADS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="oceanbase-poller")
+READ_SECONDS = 300.0
+"""No reading takes this long: the driver's timeouts end it much earlier. What they do not bound (a name server, a
+secrets backend) is given up then, with its thread and its connection."""
 
 
 class OceanBaseWaitTrigger(BaseEventTrigger):
@@ -66,6 +67,7 @@ class OceanBaseWaitTrigger(BaseEventTrigger):
         label: str = "",
         patient: bool = False,
         carry: dict[str, Any] | None = None,
+        **newer: Any,  # noqa: ARG002 - a row that a newer release has written must not break a wait in flight
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.oceanbase_conn_id = oceanbase_conn_id
@@ -93,10 +95,11 @@ class OceanBaseWaitTrigger(BaseEventTrigger):
         """Connection, cadence and what is read; which tenants are waited for is each wait's own matter."""
         try:
             wait = from_wire(self.wait)
-        except ValueError:
-            return None
+            interval = float(self.poll_interval)
+        except (ValueError, TypeError, AttributeError):
+            return None  # run() makes an event of it
         arguments = json.dumps(wait.read_arguments(), sort_keys=True)
-        return (type(self).__qualname__, self.oceanbase_conn_id, float(self.poll_interval), wait.reads, arguments)
+        return (type(self).__qualname__, self.oceanbase_conn_id, interval, wait.reads, arguments)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Own loop: before Airflow 3.3 and in ``dag.test()``."""
@@ -112,14 +115,18 @@ class OceanBaseWaitTrigger(BaseEventTrigger):
         failures = 0
         try:
             while True:
-                reading = await asyncio.get_running_loop().run_in_executor(_THREADS, poller.read)
+                try:
+                    reading = await asyncio.wait_for(poller.read(), READ_SECONDS)
+                except TimeoutError:
+                    reading = ReadFailure(f"no answer within {READ_SECONDS:g} s", permanent=False)
+                    poller.close()
+                    poller = _Poller(kwargs)
                 failures = failures + 1 if isinstance(reading, ReadFailure) else 0
                 yield reading
                 back_off = min(2.0 ** max(failures - 1, 0), MAX_BACK_OFF)
                 await asyncio.sleep(interval * back_off * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
         finally:
-            with suppress(RuntimeError):  # the interpreter is going down and takes no more work
-                _THREADS.submit(poller.close)
+            poller.close()
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
         """Judge each snapshot for this wait; one event ends it."""
@@ -150,28 +157,42 @@ class OceanBaseWaitTrigger(BaseEventTrigger):
 
 
 class _Poller:
-    """Reads on one kept connection, in a thread. Any error closes it; the next read opens a new one."""
+    """Reads on one kept connection. Any error closes it; the next read opens a new one, with today's password.
+
+    It has a thread of its own: in asyncio's pool, or one shared by all pollers, a cluster that hangs would hold up the
+    waits for every other one; and what closes the connection stands in line behind the read that may still use it.
+    """
 
     def __init__(self, kwargs: Mapping[str, Any]) -> None:
         self._wait = from_wire(kwargs["wait"])
-        self._hook = OceanBaseHook(
-            oceanbase_conn_id=kwargs.get("oceanbase_conn_id"), label=str(kwargs.get("label") or "trigger")
-        )
+        self._conn_id = kwargs.get("oceanbase_conn_id")
+        self._label = str(kwargs.get("label") or "trigger")
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="oceanbase-poller")
         self._session: OceanBaseSession | None = None
         self._opened = 0.0
 
-    def read(self) -> Any:
+    async def read(self) -> Any:
+        """A snapshot, or a :class:`ReadFailure`."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._read)
+
+    def close(self) -> None:
+        """Close the connection when the read that may be at work has ended; does not wait for it."""
+        with suppress(RuntimeError):  # the interpreter is going down and takes no more work
+            self._thread.submit(self._disconnect)
+        self._thread.shutdown(wait=False)
+
+    def _read(self) -> Any:
         try:
             if self._session is None or time.monotonic() - self._opened > CONNECTION_SECONDS:
-                self.close()
-                self._session = self._hook.open_session()
+                self._disconnect()
+                self._session = OceanBaseHook(oceanbase_conn_id=self._conn_id, label=self._label).open_session()
                 self._opened = time.monotonic()
             return read_for(self._wait, self._session.dialect)
         except Exception as error:  # every subscriber decides for itself what it means
-            self.close()
+            self._disconnect()
             return ReadFailure.of(error)
 
-    def close(self) -> None:
+    def _disconnect(self) -> None:
         session, self._session = self._session, None
         if session:
             session.close()

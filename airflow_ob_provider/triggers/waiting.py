@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -37,14 +37,14 @@ class Look:
     """Since the first look, by the server's clock."""
 
 
-def look(hook: OceanBaseHook, wait: Wait) -> Look:
-    """Take one snapshot in the worker and judge it.
-
-    :raises OceanBaseServerError: the snapshot could not be read.
-    """
-    with hook.session() as session:
-        snapshot = read_for(wait, session.dialect)
-    return judge(wait, snapshot)
+def look(hook: OceanBaseHook, wait: Wait) -> Look | ReadFailure:
+    """Take one snapshot in the worker and judge it; what is no snapshot is borne as the trigger bears it."""
+    try:
+        with hook.session() as session:
+            snapshot = read_for(wait, session.dialect)
+        return judge(wait, snapshot)
+    except Exception as error:  # the same fault must not end a wait in one mode and pass in another
+        return ReadFailure.of(error)
 
 
 def judge(wait: Wait, snapshot: Any) -> Look:
@@ -59,12 +59,13 @@ class ReadFailure:
 
     reason: str
     permanent: bool
+    error: Exception | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def of(cls, error: Exception) -> ReadFailure:
         """An error as a reading. Only what the server refuses is permanent; anything else may be a passing fault."""
         permanent = isinstance(error, OceanBaseServerError) and not error.is_transient
-        return cls(f"{type(error).__name__}: {redact(str(error))}", permanent)
+        return cls(f"{type(error).__name__}: {redact(str(error))}", permanent, error)
 
 
 class FailureBudget:

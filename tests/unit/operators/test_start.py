@@ -157,9 +157,7 @@ def test_no_state_at_all_is_not_a_success(ready: Sandbox, clock: Time) -> None:
     assert writes(ready) == []
 
 
-def test_an_ok_without_effect_is_not_a_success(
-    ready: Sandbox, clock: Time, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_ok_without_effect_is_not_a_success(ready: Sandbox, clock: Time, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ready._cluster.archive, "start", lambda: None)
     end = ending(lambda: drive(start(), make_context(), clock))
     assert end.state == "retry"
@@ -225,9 +223,7 @@ def test_a_lost_connection_never_sends_twice(ready: Sandbox, clock: Time, moment
 
 
 @pytest.mark.parametrize("moment", ["drop_before", "drop_after"])
-def test_a_lost_connection_at_the_stop_of_a_restart_never_sends_twice(
-    ready: Sandbox, clock: Time, moment: str
-) -> None:
+def test_a_lost_connection_at_the_stop_of_a_restart_never_sends_twice(ready: Sandbox, clock: Time, moment: str) -> None:
     ready.force_status("INTERRUPTED")
     setattr(ready.faults, moment, ("ALTER SYSTEM NOARCHIVELOG", 1))
     end = ending(lambda: drive(start(restart_interrupted=True), make_context(1), clock))
@@ -305,9 +301,7 @@ def test_a_wait_that_cannot_read_ends_alike_in_both_modes(
     ready.force_status("STOPPING")
     ready.faults.dead_servers = {1}
     task = start(deferrable=deferrable, timeout=86_400)
-    clock.at(
-        30, lambda: setattr(ready.faults, "error_once", ("CDB_OB_BACKUP_ARCHIVELOG", errno, "no", False, 1000))
-    )
+    clock.at(30, lambda: setattr(ready.faults, "error_once", ("CDB_OB_BACKUP_ARCHIVELOG", errno, "no", False, 1000)))
     before = clock.elapsed
     end = ending(lambda: drive(task, make_context(), clock))
     assert end.state == ends, end
@@ -398,9 +392,12 @@ def test_a_version_without_log_archive_is_refused_before_anything_is_sent(
         if profile == "4.x":
             monkeypatch.setattr(
                 "airflow_ob_provider.hooks.oceanbase.detect_version",
-                lambda _: archivelog.Dialect and __import__(
-                    "airflow_ob_provider.oceanbase.version", fromlist=["OceanBaseVersion"]
-                ).OceanBaseVersion.parse("OceanBase_CE 4.3.5.0"),
+                lambda _: (
+                    archivelog.Dialect
+                    and __import__(
+                        "airflow_ob_provider.oceanbase.version", fromlist=["OceanBaseVersion"]
+                    ).OceanBaseVersion.parse("OceanBase_CE 4.3.5.0")
+                ),
             )
         end = ending(lambda: drive(start(), make_context(), clock))
         assert end.state == ("failed" if profile == "3.1.0" else "retry")

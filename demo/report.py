@@ -109,7 +109,7 @@ def _statements(run: Run, *, dry_run: bool) -> Iterator[str]:
     statements = run.summary.get("statements", [])
     what = "Plan, nothing of it was sent" if dry_run else "Statements that write"
     yield f"\n{what}: {len(statements)} (from the tasks' results)\n"
-    yield from (fill(f"  {redact(text)}", WIDTH, subsequent_indent="    ") for text in statements)
+    yield from [fill(f"  {redact(text)}", WIDTH, subsequent_indent="    ") for text in statements] or ["  none"]
     if run.errors and not dry_run:
         yield "  A task that failed has no result: whether it sent something is in the log."
 

@@ -90,41 +90,46 @@ def _title(wanted: Wanted) -> str:
 
 def _verdict(wanted: Wanted, done: Sequence[report.Run], say: Callable[[str], None]) -> int:
     say("\nVERDICT\n")
-    problems = [
-        f"run {number}: {text}" for number, run in enumerate(done, 1) for text in _problems(wanted, number, run)
-    ]
     for number, run in enumerate(done, start=1):
-        sent = "nothing was sent that writes" if not wanted.writes else f"{run.writes} statements that write"
+        sent = f"{run.writes} statements that write" if wanted.writes else "dry run: only reads were sent"
         say(f"  Run {number}: {run.state}, {run.verdict}, {sent}")
-    for problem in problems:
-        say(report.paragraph(f"  FAILED {problem}"))
-    if problems:
-        say(f"\nFailed. Full log: {home.LOG}")
-        return 1
-    if wanted.refusal:
-        say(f"\nRefused, and nothing written: this is the expected result for OceanBase {wanted.profile}.")
-    elif wanted.writes:
-        proof = done[-1].results["cluster.verify.checkpoint"]
-        text = (
-            f"Proven: round {proof['round']} is {' '.join(proof['states'])}, and everything before {proof['after']} is "
-            "archived. Not proven: that the files can be read back; only a restore proves that."
-        )
+    problems = [
+        f"Run {number}: {text}" for number, run in enumerate(done, 1) for text in _problems(wanted, number, run)
+    ]
+    for text in [*problems, f"Full log: {home.LOG}"] if problems else [_conclusion(wanted, done[-1])]:
         say("\n" + report.paragraph(text))
-    return 0
+    return 1 if problems else 0
+
+
+def _conclusion(wanted: Wanted, last: report.Run) -> str:
+    if wanted.refusal:
+        return f"Refused, and nothing written: this is the expected result for OceanBase {wanted.profile}."
+    proof = last.results.get("cluster.verify.checkpoint")
+    if not proof:
+        return "Log backup does not run, so nothing was proven. APPLY=1 sends the plan above."
+    return (
+        f"Proven: round {proof['round']} is {' '.join(proof['states'])}, and everything before {proof['after']} is "
+        "archived. Not proven: that the files can be read back; only a restore proves that."
+    )
 
 
 def _problems(wanted: Wanted, number: int, run: report.Run) -> list[str]:
     """What is not as it should be, in words."""
-    failed = [f"{task}: {run.errors[task]}" for task, state, _ in run.tasks if state == "failed" and task in run.errors]
     if wanted.refusal:
-        refused = any(finding["level"] == "FAIL" for finding in run.findings)
-        found = [] if run.state == "failed" and refused else ["it was not refused by the prerequisites"]
-        return found + ([f"{run.writes} statements that write were sent"] if run.writes else [])
-    expected = (PROVEN,) if wanted.writes else (PROVEN, DRY_RUN)
-    found = [] if run.state == "success" and run.verdict in expected else failed or [f"{run.state}, {run.verdict}"]
+        refused = any(finding["level"] == "FAIL" for finding in run.findings) and run.state == "failed"
+        problems = [] if refused else ["the prerequisites did not refuse the cluster"]
+        return problems + ([f"{run.writes} statements that write were sent"] if run.writes else [])
+    problems = []
+    if run.state != "success" or run.verdict not in ((PROVEN,) if wanted.writes else (PROVEN, DRY_RUN)):
+        failed = [f"{task} failed. {run.errors.get(task, '')}" for task, state, _ in run.tasks if state == "failed"]
+        problems += failed[:1] or [f"it ended as {run.state}, {run.verdict}"]
+    if any(one["check"] == "destination_set" and one["level"] == "FAIL" for one in run.findings):
+        problems.append("DESTINATION=file:///<directory mounted on every OBServer> names a destination for this demo")
     if number == 2 and run.writes:
-        found.append(f"it sent {run.writes} statements that write, and should send none")
-    return found
+        problems.append(f"it sent {run.writes} statements that write, and should send none")
+    if wanted.connection is None and number == 1 and not run.writes:
+        problems.append("it wrote nothing to a cluster without log backup")
+    return problems
 
 
 if __name__ == "__main__":

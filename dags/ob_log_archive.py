@@ -213,7 +213,7 @@ with DAG(
 
         with TaskGroup("freeze") as freeze:
 
-            @task(task_id="needed")
+            @task(task_id="needed", map_index_template="{{ task.op_args[0] }}")
             def needed(conn_id: str, params: Any = None) -> None:
                 """A freeze helps a start, and nothing else."""
                 if not params["minor_freeze"]:
@@ -237,7 +237,7 @@ with DAG(
 
         with TaskGroup("verify"):
 
-            @task(task_id="round_runs")
+            @task(task_id="round_runs", map_index_template="{{ task.op_args[0].oceanbase_conn_id }}")
             def round_runs(started: Any) -> int:
                 """Without a round, as in a dry run, there is nothing to verify."""
                 if not started["running"]:
@@ -254,7 +254,12 @@ with DAG(
             )
             running >> doing >> pieces >> checkpoint
 
-        @task(trigger_rule=TriggerRule.ALL_DONE, outlets=[LOG_ARCHIVE_ALIAS], retries=0)
+        @task(
+            trigger_rule=TriggerRule.ALL_DONE,
+            outlets=[LOG_ARCHIVE_ALIAS],
+            retries=0,
+            map_index_template="{{ task.op_args[0] }}",
+        )
         def summary(conn_id: str, params: Any = None, outlet_events: Any = None, ti: Any = None) -> dict[str, Any]:
             """The report of one cluster; red unless log backup is proven, whatever failed before."""
             # Pulled by name: as arguments they would draw a line from every task to this one.

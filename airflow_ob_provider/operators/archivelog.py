@@ -54,8 +54,8 @@ class _SwitchOperator(WaitingOperator):
         if refused:
             raise ArchiveStateError("; ".join(f"{step}. {step.hint}" for step in refused))
         for step, statement in zip([s for s in steps if s.action in _SENDING], sendable, strict=True):
-            snapshot = self._send(step, statement)
-            statements.append(str(statement))
+            snapshot, accepted = self._send(step, statement)
+            statements += [str(statement)] if accepted else []
             if step.action is Action.STOP:
                 stopped_rounds.append(step.row.round_id)
         if any(step.action in {Action.WAIT, Action.STOP} for step in steps):
@@ -90,10 +90,10 @@ class _SwitchOperator(WaitingOperator):
 
         return self.read(read)
 
-    def _send(self, step: Step, statement: Statement) -> ArchiveSnapshot:
-        """Send it once. A refusal that hangs on the state is settled by the state."""
+    def _send(self, step: Step, statement: Statement) -> tuple[ArchiveSnapshot, bool]:
+        """Send it once. A refusal that hangs on the state is settled by the state: somebody else was faster."""
         try:
-            return self.write(statement, _archive, lambda snapshot: _has_moved(snapshot, step.row))
+            return self.write(statement, _archive, lambda snapshot: _has_moved(snapshot, step.row)), True
         except OceanBaseServerError as error:
             if not error.is_state:
                 raise
@@ -101,7 +101,7 @@ class _SwitchOperator(WaitingOperator):
             if not _has_moved(snapshot, step.row):
                 raise
             self.log.warning("The server refused %s (%s), but the state has moved meanwhile", statement, error.errno)
-            return snapshot
+            return snapshot, False
 
     def _facts(self, snapshot: ArchiveSnapshot) -> dict[str, Any]:
         rows = snapshot.governing
@@ -129,7 +129,7 @@ class StartArchivelogOperator(_SwitchOperator):
     :param tenants: 4.x tenants; on 3.x, which archives the whole cluster, it must be left out.
     :param restart_interrupted: stop an INTERRUPTED round and start a new one. That leaves a gap: take a full data
         backup inside the new round.
-    :return: ``changed``, ``statements`` sent, ``round``, ``state``, ``running``, ``started``, ``checkpoint``,
+    :return: ``changed``, ``statements`` that took effect, ``round``, ``state``, ``running``, ``started``, ``checkpoint``,
         ``read_at`` (the server's clock).
     """
 

@@ -20,6 +20,7 @@ from airflow_ob_provider.exceptions import (
 from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
 from airflow_ob_provider.links.oceanbase import RunbookLink
 from airflow_ob_provider.oceanbase.dialects import Dialect
+from airflow_ob_provider.oceanbase.models import Setting
 from airflow_ob_provider.oceanbase.rows import UnreadableError
 from airflow_ob_provider.oceanbase.statements import Statement
 from airflow_ob_provider.oceanbase.waits import Wait, Waiting
@@ -107,6 +108,11 @@ class OceanBaseOperator(BaseOperator):
                 raise error.last_attempt.exception() from None  # type: ignore[misc]
             return None
         return seen
+
+    def read_settled(self, what: Callable[[Dialect], Setting]) -> Setting:
+        """A parameter. Servers that differ may be in the middle of an earlier change, which takes 2-3 s to reach all."""
+        settled = self.read_until(what, lambda setting: len({value for _, value in setting.values}) <= 1)
+        return settled or self.read(what)
 
     def write(
         self, statement: Statement, what: Callable[[Dialect], _Value], accept: Callable[[_Value], bool]

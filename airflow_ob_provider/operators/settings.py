@@ -62,13 +62,8 @@ class SetBackupDestinationOperator(OceanBaseOperator):
         self.check_arguments()
         wanted = wanted_destination(self.destination, self.dest_conn_id)
         option = DestinationOption.check(self.destination_option) if _given(self.destination_option) else None
-        snapshot, place, place_option = self.read(
-            lambda dialect: (
-                dialect.archive(),
-                dialect.destination_setting(),
-                dialect.destination_option_setting(),
-            )
-        )
+        snapshot = self.read(_archive)
+        place, place_option = self.read_settled(_destination), self.read_settled(_destination_option)
         steps: list[tuple[Statement, str]] = []
         if wanted and not _all_at(place, wanted):
             _must_be_stopped(snapshot, place, wanted)
@@ -114,8 +109,7 @@ class SetArchiveOptionOperator(OceanBaseOperator):
         """Check, plan, write, read back."""
         self.check_arguments()
         wanted = WantedOption.check(self.mode, self.compression)
-        # Servers that differ may be in the middle of an earlier change, which takes 2-3 s to reach all.
-        setting = self.read_until(_option, lambda found: found.agreed is not None) or self.read(_option)
+        setting = self.read_settled(_option)
         current = ArchiveOption.parse(setting.agreed or "")
         if setting.agreed is None:
             self.log.warning("The servers differ: %s", "; ".join(f"{place} {text!r}" for place, text in setting.values))

@@ -1,4 +1,4 @@
-"""Runs tasks as Airflow does, without Airflow's processes: a context, a clock that never sleeps, deferrals, reschedules.
+"""Runs tasks as Airflow does, without Airflow's processes: contexts, deferrals, reschedules, a clock that never sleeps.
 
 Operators, sensors and triggers are the real ones and talk over a real socket to a simulated cluster. Wherever they
 would sleep, the cluster's clock moves instead.
@@ -18,7 +18,7 @@ import pytest
 import tenacity
 from airflow.sdk.bases.operator import TRIGGER_FAIL_REPR
 from airflow.sdk.bases.sensor import AirflowRescheduleException
-from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred, TaskDeferralError
+from airflow.sdk.exceptions import AirflowSkipException, TaskDeferralError, TaskDeferred
 from airflow.sdk.serde import deserialize, serialize
 
 from airflow_ob_provider.operators import base as operators_base

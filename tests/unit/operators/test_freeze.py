@@ -1,0 +1,193 @@
+"""MinorFreezeOperator: best effort, bounded, and honest about what it knows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import TaskDeferred
+
+from airflow_ob_provider.exceptions import (
+    ArchiveStateError,
+    OceanBasePermanentError,
+    OceanBaseTransientError,
+    WaitReadError,
+    WaitRefusedError,
+    WaitTimeoutError,
+)
+from airflow_ob_provider.operators.freeze import MinorFreezeOperator
+from airflow_ob_provider.sandbox import Sandbox
+from tests.unit.operators.harness import Time, drive, ending, make_context, writes
+
+FREEZE = "ALTER SYSTEM MINOR FREEZE"
+
+deferrables = pytest.mark.parametrize("deferrable", [True, False])
+
+
+def freeze(**kwargs: Any) -> MinorFreezeOperator:
+    return MinorFreezeOperator(task_id="freeze", **kwargs)
+
+
+@deferrables
+def test_it_waits_until_it_is_on_disk(cluster: Sandbox, clock: Time, deferrable: bool) -> None:
+    before = cluster.now
+    result = drive(freeze(deferrable=deferrable, poll_interval=5), make_context(), clock)
+    assert writes(cluster) == [FREEZE]
+    assert not [m for m in cluster._cluster.freezer.memtables if not m.active]
+    assert datetime.fromisoformat(result.pop("frozen_at")).replace(tzinfo=None) == before
+    merges = result.pop("merges")
+    assert merges > 0
+    assert result == {
+        "oceanbase_conn_id": "oceanbase_default",
+        "changed": True,
+        "statements": [FREEZE],
+        "completed": True,
+    }
+    assert 5 <= clock.elapsed <= 25
+
+
+def test_named_tenants_only(cluster: Sandbox, clock: Time) -> None:
+    """What others have frozen is not waited for."""
+    cluster.faults.stuck_memtables = True
+    cluster._cluster.freezer.minor(tenants=("tenant1",))
+    cluster.faults.stuck_memtables = False
+    cluster.force_status("STOP")
+    result = drive(freeze(tenants=["tenant2"]), make_context(), clock)
+    assert writes(cluster) == [f"{FREEZE} TENANT = ('tenant2')"]
+    assert result["completed"] is True
+
+
+def test_a_second_freeze_waits_for_its_own(cluster: Sandbox, clock: Time) -> None:
+    first = drive(freeze(), make_context(), clock)
+    second = drive(freeze(), make_context(2), clock)
+    assert (first["completed"], second["completed"]) == (True, True)
+    assert second["frozen_at"] > first["frozen_at"]
+
+
+@pytest.mark.parametrize("wait", [False, "False", "false"])
+def test_without_waiting(cluster: Sandbox, clock: Time, wait: Any) -> None:
+    result = drive(freeze(wait=wait), make_context(), clock)
+    assert result["completed"] is None
+    assert clock.elapsed == 0
+
+
+@deferrables
+@pytest.mark.parametrize("on_timeout", ["warn", "fail"])
+def test_a_timeout(cluster: Sandbox, clock: Time, deferrable: bool, on_timeout: str) -> None:
+    cluster.faults.stuck_memtables = True
+    task = freeze(deferrable=deferrable, on_timeout=on_timeout, timeout="120")
+    end = ending(lambda: drive(task, make_context(), clock))
+    assert 120 <= clock.elapsed < 140
+    assert writes(cluster) == [FREEZE]
+    if on_timeout == "fail":
+        assert isinstance(end.error, WaitTimeoutError)
+    else:
+        assert end.result["completed"] is False
+        assert end.result["changed"] is True
+        assert end.result["merges"] is None
+        assert end.result["statements"] == [FREEZE]
+        assert "frozen_at" in end.result
+
+
+def test_a_timeout_of_a_server_that_is_gone(cluster: Sandbox, clock: Time) -> None:
+    cluster.faults.stuck_memtables = True
+    clock.at(100, cluster.stop)
+    result = drive(freeze(timeout=110), make_context(), clock)
+    assert (result["completed"], result["statements"]) == (False, [])
+
+
+@deferrables
+@pytest.mark.parametrize("on_timeout", ["warn", "fail"])
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ({"lost_views": {"gv$memstore_info"}}, ArchiveStateError),
+        ({"error_once": ("memstore_info", 1142, "denied", False, 1000)}, WaitRefusedError),
+        ({"drop_before": ("memstore_info", 1000)}, WaitReadError),
+    ],
+    ids=["no such view", "refused", "lost"],
+)
+def test_a_freeze_that_cannot_be_seen(
+    cluster: Sandbox, clock: Time, deferrable: bool, on_timeout: str, fault: dict[str, Any], error: Any
+) -> None:
+    """Nothing is known, so it is not called complete; and as it is not required, it stops nothing."""
+    for name, value in fault.items():
+        setattr(cluster.faults, name, value)
+    task = freeze(deferrable=deferrable, on_timeout=on_timeout)
+    end = ending(lambda: drive(task, make_context(), clock))
+    if on_timeout == "fail":
+        assert isinstance(end.error, error), end
+    else:
+        assert end.result["completed"] is False
+        assert end.result["statements"] == [FREEZE]
+    assert writes(cluster) == [FREEZE]
+
+
+def test_progress_is_in_the_log(cluster: Sandbox, clock: Time, capsys: Any, caplog: Any) -> None:
+    drive(freeze(poll_interval=2), make_context(), clock)
+    shown = capsys.readouterr().out + caplog.text
+    assert "frozen memtables are not on disk yet; merges ended: " in shown
+    assert "Sending to oceanbase_default" in shown
+
+
+def test_the_deferral_has_the_timeout(cluster: Sandbox, clock: Time) -> None:
+    with pytest.raises(TaskDeferred) as deferred:
+        freeze(timeout=66).execute(make_context())
+    assert deferred.value.timeout.total_seconds() == 66
+
+
+@pytest.mark.parametrize(
+    ("errno", "error"),
+    [(4025, OceanBaseTransientError), (4179, OceanBasePermanentError), (5157, OceanBasePermanentError)],
+)
+def test_a_freeze_that_is_refused(cluster: Sandbox, clock: Time, errno: int, error: Any) -> None:
+    cluster.faults.error_once = (FREEZE, errno)
+    end = ending(lambda: drive(freeze(), make_context(), clock))
+    assert isinstance(end.error, error)
+    assert writes(cluster) == [FREEZE]
+
+
+@pytest.mark.parametrize("on_timeout", ["warn", "fail"])
+@pytest.mark.parametrize(
+    "event", [None, {}, {"status": "ready"}, {"status": "unreadable", "reason": "x"}, {"status": "new"}]
+)
+def test_an_event_that_is_not_ready_is_never_complete(event: Any, on_timeout: str) -> None:
+    task = freeze(on_timeout=on_timeout)
+    end = ending(lambda: task.frozen(make_context(), event=event))
+    if on_timeout == "fail":
+        assert isinstance(end.error, WaitReadError)
+    else:
+        assert end.result["completed"] is False
+
+
+@pytest.mark.parametrize("dry_run", [True, "true"])
+def test_a_dry_run_sends_nothing(cluster: Sandbox, dry_run: Any) -> None:
+    result = freeze(dry_run=dry_run, tenants=("tenant1", "tenant2")).execute(make_context())
+    assert result["plan"] == [f"{FREEZE} TENANT = ('tenant1', 'tenant2')"]
+    assert result["changed"] is False
+    assert cluster.writes == ()
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("on_timeout", "shrug"),
+        ("wait", "a while"),
+        ("tenants", "tenant1"),
+        ("tenants", ["x'y"]),
+        ("timeout", "long"),
+        ("poll_interval", 0),
+        ("dry_run", "no no"),
+    ],
+)
+def test_illegal_arguments_are_refused_before_any_sql(cluster: Sandbox, argument: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=argument):
+        freeze(**{argument: value}).execute(make_context())
+    assert cluster.statements == ()
+
+
+def test_a_tenant_that_does_not_exist_freezes_nothing(cluster: Sandbox) -> None:
+    with pytest.raises(ValueError, match="nobody do not exist; the cluster has tenant1, tenant2"):
+        freeze(tenants=["tenant1", "nobody"]).execute(make_context())
+    assert cluster.writes == ()

@@ -1,0 +1,206 @@
+"""SetArchiveOptionOperator: reads, plans, writes, reads back on every server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_ob_provider.exceptions import NotVerifiedError, OceanBasePermanentError, OceanBaseTransientError
+from airflow_ob_provider.operators.settings import SetArchiveOptionOperator, switches_mode
+from airflow_ob_provider.sandbox import Sandbox
+from tests.unit.operators.harness import Time, ending, make_context, writes
+
+NAME = "backup_log_archive_option"
+
+
+def option(**kwargs: Any) -> SetArchiveOptionOperator:
+    return SetArchiveOptionOperator(task_id="option", **kwargs)
+
+
+def execute(**kwargs: Any) -> dict[str, Any]:
+    return option(**kwargs).execute(make_context())
+
+
+def sets(*values: str) -> list[str]:
+    return [f"ALTER SYSTEM SET {NAME} = '{value}'" for value in values]
+
+
+@pytest.mark.parametrize(
+    ("stored", "mode", "compression", "sent"),
+    [
+        ("OPTIONAL COMPRESSION=ENABLE", "optional", "enable", []),
+        ("OPTIONAL COMPRESSION=ENABLE", "optional", "lz4_1.0", []),
+        ("optional compression= lz4_1.0", "keep", "keep", []),
+        ("mandatory compression = zstd_1.3.8", "mandatory", "zstd_1.3.8", []),
+        ("OPTIONAL", "optional", "keep", []),
+        ("OPTIONAL COMPRESSION=ENABLE", "mandatory", "keep", ["mandatory compression= lz4_1.0"]),
+        ("OPTIONAL COMPRESSION=ENABLE", "keep", "disable", ["optional compression= disable"]),
+        ("OPTIONAL COMPRESSION=ENABLE", "mandatory", "disable", ["mandatory compression= disable"]),
+        ("OPTIONAL COMPRESSION=ENABLE", "keep", "zstd_1.3.8", ["optional compression= zstd_1.3.8"]),
+        ("OPTIONAL", "optional", "enable", ["optional compression= lz4_1.0"]),
+        ("mandatory compression=disable", "optional", "enable", ["optional compression= lz4_1.0"]),
+        (
+            "mandatory compression=enable",
+            "mandatory",
+            "disable",
+            ["optional compression= disable", "mandatory compression= disable"],
+        ),
+        ("compression= disable", "optional", "disable", ["optional compression= disable"]),
+    ],
+)
+def test_it_writes_only_a_difference(
+    cluster: Sandbox, clock: Time, stored: str, mode: str, compression: str, sent: list[str]
+) -> None:
+    cluster.parameters[NAME] = stored
+    result = execute(mode=mode, compression=compression)
+    assert writes(cluster) == sets(*sent) == result["statements"]
+    assert result["changed"] is bool(sent)
+    shown = {cluster.parameters[NAME, server] for server in range(3)}
+    assert shown == {sent[-1] if sent else stored}, "read back on every server"
+    again = execute(mode=mode, compression=compression)
+    assert again["changed"] is False
+    assert again["after"] == again["before"] == result["after"]
+
+
+def test_a_server_that_never_takes_it_over(cluster: Sandbox, clock: Time) -> None:
+    show = cluster.parameters._show
+    cluster.parameters._show = lambda index, *rest: index == 2 or show(index, *rest)  # type: ignore[method-assign]
+    end = ending(lambda: execute(mode="mandatory"))
+    assert isinstance(end.error, NotVerifiedError)
+    assert "not seen on every server" in end.text
+    assert writes(cluster) == sets("mandatory compression= lz4_1.0")
+    assert 20 <= clock.elapsed < 25
+
+
+def test_an_ok_without_effect(cluster: Sandbox, clock: Time) -> None:
+    cluster.faults.config_propagation_seconds = 10_000
+    end = ending(lambda: execute(mode="mandatory"))
+    assert isinstance(end.error, NotVerifiedError)
+
+
+def test_servers_that_differ_for_good_are_set_alike(cluster: Sandbox, clock: Time, capsys: Any, caplog: Any) -> None:
+    cluster.parameters[NAME, 1] = "mandatory compression=disable"
+    result = execute(mode="optional", compression="enable")
+    assert writes(cluster) == sets("optional compression= lz4_1.0")
+    assert result["before"] == "mode not stated, compression not stated"
+    assert "The servers differ" in capsys.readouterr().out + caplog.text
+
+
+def test_servers_that_differ_cannot_be_kept(cluster: Sandbox, clock: Time) -> None:
+    cluster.parameters[NAME, 1] = "mandatory compression=disable"
+    with pytest.raises(ValueError, match="mode='keep' cannot be met"):
+        execute(compression="enable")
+    assert cluster.writes == ()
+
+
+def test_an_earlier_change_on_its_way_is_waited_for(cluster: Sandbox, clock: Time) -> None:
+    """2-3 s after a SET the servers still differ: that is no reason to send it once more."""
+    cluster._cluster.parameters.set(NAME, "mandatory compression= lz4_1.0")
+    cluster.advance(2.2)
+    assert len({cluster.parameters[NAME, server] for server in range(3)}) == 2
+    result = execute(mode="mandatory", compression="keep")
+    assert result["changed"] is False
+    assert cluster.writes == ()
+
+
+@pytest.mark.parametrize("moment", ["drop_before", "drop_after"])
+def test_a_lost_connection_never_sends_twice(cluster: Sandbox, clock: Time, moment: str) -> None:
+    setattr(cluster.faults, moment, (NAME, 0))
+    setattr(cluster.faults, moment, (f"SET {NAME}", 1))
+    end = ending(lambda: execute(mode="mandatory"))
+    assert len(writes(cluster)) == 1
+    if moment == "drop_before":
+        assert isinstance(end.error, OceanBaseTransientError)
+        assert cluster.parameters[NAME] == "OPTIONAL COMPRESSION=ENABLE"
+        end = ending(lambda: execute(mode="mandatory"))
+        assert len(writes(cluster)) == 2
+    assert end.result["changed"] is True
+    assert cluster.parameters[NAME] == "mandatory compression= lz4_1.0"
+
+
+@pytest.mark.parametrize(("errno", "state"), [(4147, "failed"), (1227, "failed"), (5099, "failed"), (4012, "retry")])
+def test_what_the_server_answers(cluster: Sandbox, clock: Time, errno: int, state: str) -> None:
+    cluster.faults.error_once = (f"SET {NAME}", errno)
+    end = ending(lambda: execute(mode="mandatory"))
+    assert end.state == state
+    assert end.error.errno == errno
+    assert len(writes(cluster)) == 1
+
+
+@pytest.mark.parametrize("state", ["BEGINNING", "DOING", "STOPPING", "INTERRUPTED"])
+def test_the_detour_through_optional_never_happens_in_a_round(cluster: Sandbox, clock: Time, state: str) -> None:
+    cluster.parameters[NAME] = "mandatory compression= enable"
+    cluster.force_status(state)
+    with pytest.raises(ValueError, match="while log backup runs"):
+        execute(mode="mandatory", compression="disable")
+    assert cluster.writes == ()
+
+
+def test_the_detour_never_happens_when_the_state_is_not_known(cluster: Sandbox, clock: Time) -> None:
+    cluster.parameters[NAME] = "mandatory compression= enable"
+    cluster.force_status("DOING")
+    cluster.faults.malformed = {"CDB_OB_BACKUP_ARCHIVELOG.TENANT_ID": 99}
+    with pytest.raises(ValueError, match="while log backup runs"):
+        execute(mode="mandatory", compression="disable")
+    assert cluster.writes == ()
+
+
+def test_somebody_who_sets_it_back_is_noticed(cluster: Sandbox, clock: Time) -> None:
+    """Of the two steps of the detour the second is undone before it is read back last."""
+    cluster.parameters[NAME] = "mandatory compression= enable"
+    task = option(mode="mandatory", compression="disable")
+    write = task.write
+    sent: list[Any] = []
+
+    def write_twice(statement: Any, what: Any, accept: Any) -> Any:
+        found = write(statement, what, accept)
+        sent.append(statement)
+        if len(sent) == 2:
+            cluster.parameters[NAME] = "optional compression=disable"
+            return task.read(what)
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(task, "write", write_twice)
+        with pytest.raises(NotVerifiedError, match="the servers show optional"):
+            task.execute(make_context())
+
+
+@pytest.mark.parametrize("dry_run", [True, "True"])
+def test_a_dry_run_sends_nothing(cluster: Sandbox, clock: Time, dry_run: Any) -> None:
+    result = execute(mode="mandatory", compression="zstd_1.3.8", dry_run=dry_run)
+    assert result["plan"] == sets("mandatory compression= zstd_1.3.8")
+    assert cluster.writes == ()
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [("mode", "archive"), ("mode", None), ("mode", ""), ("compression", "gzip"), ("compression", 1), ("dry_run", "?")],
+)
+def test_illegal_arguments_are_refused_before_any_sql(cluster: Sandbox, argument: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=argument):
+        execute(**{argument: value})
+    assert cluster.statements == ()
+
+
+def test_switches_mode(cluster: Sandbox, add_connection: Any) -> None:
+    assert switches_mode("oceanbase_default", "mandatory") is True
+    assert switches_mode("oceanbase_default", "optional") is False
+    assert switches_mode("oceanbase_default", "keep") is False
+    cluster.parameters[NAME, 2] = "mandatory"
+    assert switches_mode("oceanbase_default", "optional") is True, "servers that differ"
+    assert switches_mode("no_such_connection", "optional") is True
+    add_connection(cluster, "illegal", driver="carrier-pigeon")
+    assert switches_mode("illegal", "optional") is True
+    cluster.stop()
+    assert switches_mode("oceanbase_default", "optional") is True, "a cluster that cannot be read counts as a switch"
+    with pytest.raises(ValueError, match="mode"):
+        switches_mode("oceanbase_default", "sometimes")
+
+
+def test_a_refusal_is_not_tried_again(cluster: Sandbox, clock: Time) -> None:
+    cluster.faults.error_once = (f"SET {NAME}", 4147)
+    end = ending(lambda: execute(mode="mandatory"))
+    assert isinstance(end.error, OceanBasePermanentError)
+    assert clock.elapsed == 0

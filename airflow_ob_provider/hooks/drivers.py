@@ -16,6 +16,7 @@ from airflow_ob_provider.hooks.settings import TLS_FILES, ConnectionFieldError, 
 
 TLS_FAILED = 2026
 _AUTH_REFUSED = 2061
+_CONNECTOR_NAME = 200
 _NO_TLS = "the server offers no TLS, and ssl_mode demands it"
 
 
@@ -161,6 +162,11 @@ def _connect_connector(
     class SafeConnection(MySQLConnection):
         """The connector logs in in plain text when the server offers no TLS, unless it verifies certificates."""
 
+        def _add_default_conn_attrs(self) -> None:
+            # It counts letters for bytes and fails past 255 of them, which its own (host name, system) nearly fill.
+            name = program.encode("ascii", "replace").decode()
+            self._conn_attrs = {"_client_name": "mysql-connector-python", "program_name": name[:_CONNECTOR_NAME]}
+
         def _do_handshake(self) -> None:
             super()._do_handshake()
             handshake: Any = self._handshake
@@ -184,10 +190,10 @@ def _connect_connector(
         charset="utf8mb4",
         collation="utf8mb4_general_ci",
         autocommit=True,
+        buffered=True,  # rows that nobody fetches do not block the next statement, as with the other drivers
         connection_timeout=math.ceil(settings.connect_timeout),
         read_timeout=math.ceil(read_timeout),
         write_timeout=math.ceil(settings.write_timeout),
-        conn_attrs={"program_name": program} if program else {},
         **tls,
     )
 

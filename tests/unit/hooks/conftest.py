@@ -148,9 +148,7 @@ class Authority:
             .not_valid_after(now + datetime.timedelta(days=1))
             .add_extension(basic, critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False
-            )
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )
         if hosts:
             names: list[x509.GeneralName] = [

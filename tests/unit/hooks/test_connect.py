@@ -44,8 +44,12 @@ def test_reads(cluster: Sandbox, make_hook: MakeHook, driver: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("password", [" blank at both ends ", "with 'quotes\" \\ and @#:/+=%", "pässword", "密码很长", "𝔭𝔴"])
-def test_any_password_logs_in(make_box: Callable[..., Sandbox], make_hook: MakeHook, driver: str, password: str) -> None:
+@pytest.mark.parametrize(
+    "password", [" blank at both ends ", "with 'quotes\" \\ and @#:/+=%", "pässword", "密码很长", "𝔭𝔴"]
+)
+def test_any_password_logs_in(
+    make_box: Callable[..., Sandbox], make_hook: MakeHook, driver: str, password: str
+) -> None:
     assert ask(make_hook(make_box(password=password), driver=driver)) == [{"one": 1}]
 
 

@@ -153,7 +153,8 @@ def test_files_that_cannot_be_read(
 
 
 @pytest.mark.parametrize(
-    ("field", "named"), [("ssl_ca", "ssl_ca"), ("ssl_cert", "ssl_cert and ssl_key"), ("ssl_key", "ssl_cert and ssl_key")]
+    ("field", "named"),
+    [("ssl_ca", "ssl_ca"), ("ssl_cert", "ssl_cert and ssl_key"), ("ssl_key", "ssl_cert and ssl_key")],
 )
 def test_files_that_hold_something_else(
     cluster: Sandbox,

@@ -129,8 +129,8 @@ class StartArchivelogOperator(_SwitchOperator):
     :param tenants: 4.x tenants; on 3.x, which archives the whole cluster, it must be left out.
     :param restart_interrupted: stop an INTERRUPTED round and start a new one. That leaves a gap: take a full data
         backup inside the new round.
-    :return: ``changed``, ``statements`` that took effect, ``round``, ``state``, ``running``, ``started``, ``checkpoint``,
-        ``read_at`` (the server's clock).
+    :return: ``changed``, ``statements`` that took effect, ``round``, ``state``, ``running``, ``started``,
+        ``checkpoint``, ``read_at`` (the server's clock).
     """
 
     template_fields: Sequence[str] = (*WaitingOperator.template_fields, "tenants", "restart_interrupted")

@@ -110,7 +110,7 @@ class OceanBaseOperator(BaseOperator):
         return seen
 
     def read_settled(self, what: Callable[[Dialect], Setting]) -> Setting:
-        """A parameter. Servers that differ may be in the middle of an earlier change, which takes 2-3 s to reach all."""
+        """A parameter. Servers that differ may be in mid-change: an earlier one takes 2-3 s to reach them all."""
         settled = self.read_until(what, lambda setting: len({value for _, value in setting.values}) <= 1)
         return settled or self.read(what)
 

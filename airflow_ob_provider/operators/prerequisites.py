@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
 from airflow_ob_provider.arguments import check_flag
 from airflow_ob_provider.exceptions import OceanBaseServerError, PrerequisitesNotMetError
+from airflow_ob_provider.oceanbase.dialects import UnsupportedVersionError
 from airflow_ob_provider.oceanbase.models import Finding, Identity, Level, to_json
+from airflow_ob_provider.oceanbase.redact import redact
 from airflow_ob_provider.operators.base import OceanBaseOperator
 from airflow_ob_provider.operators.settings import wanted_destination
 
@@ -53,6 +56,7 @@ class CheckBackupPrerequisitesOperator(OceanBaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Check all, show all, then fail if need be."""
+        self.check_arguments()
         destination = wanted_destination(self.destination, self.dest_conn_id)
         restart = check_flag(self.restart_interrupted, "restart_interrupted")
         try:
@@ -68,6 +72,11 @@ class CheckBackupPrerequisitesOperator(OceanBaseOperator):
             )
             self._report((unreachable,), None, context)
             raise
+        except UnsupportedVersionError as error:
+            connected = Finding("reachable", Level.OK, "connected", "an open connection")
+            version = Finding("version", Level.FAIL, str(error), "2.2.77 - 3.2.x, not 3.1.0")
+            self._report((connected, version), None, context)
+            raise PrerequisitesNotMetError(f"version: {error}") from error
         findings = (Finding("reachable", Level.OK, "connected", "an open connection"), *findings)
         result = self._report(findings, identity, context)
         if not result["passed"]:
@@ -82,6 +91,8 @@ class CheckBackupPrerequisitesOperator(OceanBaseOperator):
         headers = ("level", "check", "observed", "expected", "what to do")
         self.log.info("Prerequisites of log backup:\n%s", tabulate(rows, headers=headers, tablefmt="github"))
         passed = all(found.level is not Level.FAIL for found in findings)
+        if identity:  # a grant may show the hash of a password
+            identity = replace(identity, grants=tuple(redact(grant) for grant in identity.grants))
         result = {"passed": passed, "findings": to_json(findings), "identity": to_json(identity)}
         if not passed:
             context["ti"].xcom_push(key="return_value", value=result)

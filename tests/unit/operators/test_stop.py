@@ -44,7 +44,7 @@ def test_it_acts_by_state(running: Sandbox, clock: Time, state: str, deferrable:
 
 @pytest.mark.parametrize("confirm", [False, "False", "0"])
 def test_it_refuses_without_confirm(running: Sandbox, confirm: Any) -> None:
-    with pytest.raises(ValueError, match="confirm must be True .* gap that no restore can cross"):
+    with pytest.raises(ValueError, match=r"confirm must be True .* gap that no restore can cross"):
         stop(confirm=confirm).execute(make_context())
     assert running.statements == ()
 

@@ -17,6 +17,8 @@ T = TypeVar("T")
 _CANNOT_CONNECT = 2003
 _CLIENT_ERROR = 2000
 _CONNECTOR_TIMED_OUT = 3024
+_REFUSED = {"ProgrammingError", "NotSupportedError", "DataError"}
+"""Without a number, these come from the driver, which has sent nothing. Each driver has its own class of that name."""
 _SHOWN_AS_TEXT = (str, bytes, list, tuple, dict, set)
 
 
@@ -105,7 +107,8 @@ def _errno(error: Exception, *, lost: int) -> int:
         return lost
     if isinstance(number, int) and number > 0:
         return number
-    return _CLIENT_ERROR if isinstance(error, TypeError | ValueError | LookupError) else lost
+    refused = isinstance(error, TypeError | ValueError | LookupError) or type(error).__name__ in _REFUSED
+    return _CLIENT_ERROR if refused else lost
 
 
 class RedactingLog:

@@ -37,7 +37,7 @@ CONNECTION_SECONDS = 600.0
 
 READ_SECONDS = 300.0
 """No reading takes this long: the driver's timeouts end it much earlier. What they do not bound (a name server, a
-secrets backend) is given up then, with its thread and its connection."""
+secrets backend) counts as a failure each time this has passed."""
 
 
 class OceanBaseWaitTrigger(BaseEventTrigger):
@@ -115,12 +115,7 @@ class OceanBaseWaitTrigger(BaseEventTrigger):
         failures = 0
         try:
             while True:
-                try:
-                    reading = await asyncio.wait_for(poller.read(), READ_SECONDS)
-                except TimeoutError:
-                    reading = ReadFailure(f"no answer within {READ_SECONDS:g} s", permanent=False)
-                    poller.close()
-                    poller = _Poller(kwargs)
+                reading = await poller.read()
                 failures = failures + 1 if isinstance(reading, ReadFailure) else 0
                 yield reading
                 back_off = min(2.0 ** max(failures - 1, 0), MAX_BACK_OFF)
@@ -170,10 +165,17 @@ class _Poller:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="oceanbase-poller")
         self._session: OceanBaseSession | None = None
         self._opened = 0.0
+        self._pending: asyncio.Future[Any] | None = None
 
     async def read(self) -> Any:
-        """A snapshot, or a :class:`ReadFailure`."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._read)
+        """A snapshot, or a :class:`ReadFailure`. A read that hangs is waited for again, so that only one ever hangs."""
+        if self._pending is None:
+            self._pending = asyncio.get_running_loop().run_in_executor(self._thread, self._read)
+        done, _ = await asyncio.wait({self._pending}, timeout=READ_SECONDS)
+        if not done:
+            return ReadFailure(f"no answer within {READ_SECONDS:g} s", permanent=False)
+        reading, self._pending = self._pending.result(), None
+        return reading
 
     def close(self) -> None:
         """Close the connection when the read that may be at work has ended; does not wait for it."""

@@ -121,7 +121,8 @@ class RedactingLog:
         method = getattr(self._log, name)
 
         def write(event: Any, *args: Any, **kwargs: Any) -> Any:
-            return method(redact(str(event)), *map(_shown, args), **kwargs)
+            # A text with arguments is a format: masking its '%s' would lose one of them.
+            return method(event if args else redact(str(event)), *map(_shown, args), **kwargs)
 
         return write if name in _LEVELS else method
 

@@ -124,11 +124,12 @@ class OceanBaseHook(MySqlHook):
             del kwargs["connection"]
         super().__init__(*args, **kwargs)
         self.label = label
+        self._settings: ConnectionSettings | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy in a pickle knows where to look the connection up, not its password.
-        kept = {name: value for name, value in vars(self).items() if name not in {"settings", "inspector", "_log"}}
-        return {**kept, "_connection": None}
+        kept = {name: value for name, value in vars(self).items() if name not in {"inspector", "_log"}}
+        return {**kept, "_connection": None, "_settings": None}
 
     @property
     def log(self) -> Any:
@@ -140,7 +141,7 @@ class OceanBaseHook(MySqlHook):
         """common-sql has no dialect of OceanBase; MySQL's quoting is the same."""
         return "mysql"
 
-    @cached_property
+    @property  # a cached_property has a frame of its own, which holds everything the hook has
     def settings(self) -> ConnectionSettings:
         """The connection, checked.
 
@@ -151,7 +152,9 @@ class OceanBaseHook(MySqlHook):
             # Without the frames that hold the Airflow connection, whose repr shows the password.
             return ConnectionFieldError(str(error)) if isinstance(error, ConnectionFieldError) else error
 
-        return translated(lambda: ConnectionSettings.of(self.connection, self.schema), anew)
+        if self._settings is None:
+            self._settings = translated(lambda: ConnectionSettings.of(self.connection, self.schema), anew)
+        return self._settings
 
     @contextmanager
     def session(self, *, statement_timeout: float | None = None) -> Iterator[OceanBaseSession]:

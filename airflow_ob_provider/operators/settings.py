@@ -157,13 +157,19 @@ def wanted_destination(uri: str | None, dest_conn_id: str | None) -> Destination
             "connection (login, password) and give its id as dest_conn_id"
         )
     if dest_conn_id and _given(dest_conn_id):
-        keys = BaseHook.get_connection(dest_conn_id)
-        destination = destination.with_secrets(keys.login or "", keys.password or "", keys.host)
-        for value in destination.secret_values:
-            mask_secret(value)
+        destination = _with_keys(destination, dest_conn_id)
     problem = destination.problem()
     if problem:
         raise ValueError(f"destination {destination}: {problem}")
+    return destination
+
+
+def _with_keys(destination: Destination, conn_id: str) -> Destination:
+    """A function of its own: error trackers show the variables of the frames that an error has passed."""
+    keys = BaseHook.get_connection(conn_id)
+    destination = destination.with_secrets(keys.login or "", keys.password or "", keys.host)
+    for value in destination.secret_values:
+        mask_secret(value)
     return destination
 
 

@@ -21,7 +21,8 @@ _PROVES = (
 
 
 def cluster_report(conn_id: str, results: Mapping[str, Any], *, dry_run: bool) -> dict[str, Any]:
-    """What happened to one cluster. Proven means: the checkpoint proof came back from a round that is DOING.
+    """What happened to one cluster. Proven means: every tenant was DOING, its pieces were usable and its logs up to a
+    moment are archived, all in one and the same round. A cluster without user tenants archives nothing, so it proves nothing.
 
     :param results: results of the tasks by name; None where a task failed, was skipped or did not run.
     :return: plain JSON: ``verdict``, ``markdown``, ``statements``, ``steps`` (each in words), ``row`` for
@@ -29,8 +30,15 @@ def cluster_report(conn_id: str, results: Mapping[str, Any], *, dry_run: bool) -
     """
     found = {step: results.get(step) or {} for step in _STEPS}
     proof, start = found["checkpoint"], found["start"]
-    proven = bool(proof.get("checkpoint")) and proof.get("states") == ["DOING"]
-    verdict = PROVEN if proven else DRY_RUN if dry_run and start else NOT_PROVEN
+    rounds = {found[step].get("round") for step in ("doing", "pieces", "checkpoint")}
+    proven = (
+        bool(proof.get("checkpoint"))
+        and proof.get("states") == ["DOING"]
+        and len(rounds) == 1
+        and bool(found["doing"].get("tenants_doing"))
+    )
+    # A round that runs is verified in a dry run as well, and may fail there.
+    verdict = PROVEN if proven else DRY_RUN if dry_run and start and not start.get("running") else NOT_PROVEN
     who = found["prerequisites"].get("identity") or {}
     lines = [(step, _line(step, found[step], dry_run=dry_run)) for step in _STEPS]
     statements = [text for step in _STEPS for text in found[step].get("statements") or found[step].get("plan") or ()]
@@ -84,7 +92,8 @@ def fleet_report(
     for conn_id in conn_ids:
         rows.setdefault(conn_id, {"connection": conn_id, "verdict": NOT_PROVEN, "state": "no report"})
     verdicts = {row["verdict"] for row in rows.values()}
-    worst = NOT_PROVEN if NOT_PROVEN in verdicts or not rows else DRY_RUN if dry_run else PROVEN
+    good = {PROVEN, DRY_RUN} if dry_run else {PROVEN}
+    worst = NOT_PROVEN if verdicts - good or not rows else DRY_RUN if dry_run else PROVEN
     count = sum(row["verdict"] == PROVEN for row in rows.values())
     table = tabulate(list(rows.values()), headers="keys", tablefmt="github", disable_numparse=True)
     markdown = f"# Log backup: {count} of {len(rows)} clusters proven\n\n{table}"

@@ -21,8 +21,10 @@ _PROVES = (
 
 
 def cluster_report(conn_id: str, results: Mapping[str, Any], *, dry_run: bool) -> dict[str, Any]:
-    """What happened to one cluster. Proven means: every tenant was DOING, its pieces were usable and its logs up to a
-    moment are archived, all in one and the same round. A cluster without user tenants archives nothing, so it proves nothing.
+    """What happened to one cluster.
+
+    Proven means: every tenant was DOING, its pieces were usable and its logs up to a moment are archived, all in one
+    and the same round. A cluster without user tenants archives nothing, so it proves nothing.
 
     :param results: results of the tasks by name; None where a task failed, was skipped or did not run.
     :return: plain JSON: ``verdict``, ``markdown``, ``statements``, ``steps`` (each in words), ``row`` for

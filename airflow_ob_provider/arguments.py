@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 
 from airflow_ob_provider.oceanbase.statements import check_seconds
@@ -35,8 +36,10 @@ def check_round(value: object, name: str) -> int | None:
 
     :raises ValueError: not a whole number from 0 on.
     """
-    if value is None or value in ("", "None"):
+    text = "" if value is None else str(value).strip()
+    if text in {"", "None"}:
         return None
-    if isinstance(value, bool) or not str(value).isdigit():
+    # isdigit() also takes '²' and the digits of other scripts.
+    if isinstance(value, bool) or not re.fullmatch("[0-9]{1,18}", text):
         raise ValueError(f"{name} must be a whole number from 0 on, not {value!r}")
-    return int(str(value))
+    return int(text)

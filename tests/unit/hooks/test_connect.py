@@ -1,4 +1,4 @@
-"""Connecting over a real socket: both drivers that are installed, their timeouts, logins, and servers that misbehave."""
+"""Connecting over a real socket with the drivers installed here: timeouts, logins, servers that misbehave."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ def test_limits_of_ports(port: int) -> None:
 @pytest.mark.parametrize("host", ["a..b", "x" * 64, "user@host", "host/path", "two hosts", "http://host"])
 def test_bad_hosts(host: str) -> None:
     with pytest.raises(
-        ConnectionFieldError, match="connection field host .* is neither a name nor an address"
+        ConnectionFieldError, match=r"connection field host .* is neither a name nor an address"
     ) as caught:
         settings(host=host)
     assert caught.value.__context__ is None

@@ -127,6 +127,27 @@ def test_the_driver_shows_its_own_certificate(
         is_encrypted(make_hook(at(box, HOST), **common))
 
 
+def test_over_tls_the_server_chooses_how_to_ask(
+    listen: Callable[..., Any], make_hook: MakeHook, authority: Any
+) -> None:
+    """The password itself goes only to a server whose identity is proven, or whom the connection trusts unseen."""
+
+    def script(stream: wire.PacketStream, received: list[bytes]) -> None:
+        stream.write(wire.handshake("5.7.25", 1, wire.new_scramble(), tls=True))
+        stream.read()
+        stream.socket = authority.server(HOST).wrap_socket(stream.socket, server_side=True)
+        received.append(stream.read())
+        stream.write(b"\xfemysql_clear_password\0")
+        received.append(stream.read())
+        stream.socket.close()
+
+    listener = listen(script)
+    hook = make_hook(listener.connection(host=HOST), ssl_mode="VERIFY_IDENTITY", ssl_ca=str(authority.file))
+    with pytest.raises(OceanBaseTransientError), hook.session():
+        pass
+    assert listener.received[1] == b"clear-me-not\0"
+
+
 # --- files ------------------------------------------------------------------------------------------------------------
 
 

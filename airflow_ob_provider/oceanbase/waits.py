@@ -219,9 +219,8 @@ class CheckpointPassed(Wait):
         ended = all(row.state is ArchiveState.STOP for row in snapshot.governing)
         missing = () if ended else snapshot.without_row(self.tenants)
         if not pending and not rising and not missing and not doubtful:
-            lowest = min((row.checkpoint for row in rows if row.checkpoint), default=None)
             return Ready(
-                _summary(snapshot, rows) | {"after": to_json(after), "checkpoint": to_json(lowest)},
+                _summary(snapshot, rows) | {"after": to_json(after)},
                 "" if snapshot.select(()) or not _is_running(snapshot) else "no user tenant: nothing is archived",
             )
         over = [row for row in pending if row.state is ArchiveState.STOP]

@@ -613,6 +613,12 @@ def test_only_the_first_offenders_are_named() -> None:
     assert found.reason.endswith("and 25 more")
 
 
+@pytest.mark.parametrize(("count", "tail"), [(1, "t1"), (5, "t5"), (6, "t5 and 1 more")])
+def test_names_up_to_five(count: int, tail: str) -> None:
+    exist = tuple(Tenant(1000 + number, f"t{number}") for number in range(1, count + 1))
+    assert waiting(ArchiveDoing().judge(snapshot(row(SYS), tenants=exist))).reason.endswith(tail)
+
+
 # --- freeze -----------------------------------------------------------------------------------------------------------
 
 

@@ -27,6 +27,19 @@ CHECKS = [
     "destination_legal",
     "archive_state",
 ]
+EXPECTED = {
+    "version": "2.2.77 - 3.2.x, not 3.1.0",
+    "sys_tenant": "sys",
+    "privilege": "ALTER SYSTEM on *.* and SELECT on oceanbase.*",
+    "servers": "every OBServer active",
+    "clocks": "SYNC, within 100 ms",
+    "primary_cluster": "PRIMARY",
+    "user_tenants": "at least one",
+    "gts": "GTS or HA_GTS in every user tenant",
+    "destination_set": "one destination, the same on every OBServer",
+    "destination_legal": "file://, oss:// or cos:// that 3.x accepts",
+    "archive_state": "STOP, or DOING already",
+}
 OSS = "oss://bucket/dir?host=h.example.com&access_id=AKID42&access_key=wJalr/+="
 
 
@@ -87,7 +100,10 @@ def test_a_healthy_cluster(as_bytes: bool) -> None:
         "destination_legal": "file:///data/nfs/backup",
         "archive_state": "DOING, round 3: archives already, nothing to start",
     }
-    assert "only the start proves it" in found["destination_legal"].expected
+    proof = "that it is mounted and writable on every OBServer cannot be seen in SQL: only the start proves it"
+    assert {name: one.expected for name, one in found.items()} == EXPECTED | {
+        "destination_legal": f"{EXPECTED['destination_legal']}; {proof}"
+    }
 
 
 @pytest.mark.parametrize(
@@ -134,6 +150,15 @@ def many_tenants(server: FakeServer) -> None:
     for number in range(1003, 1008):
         server.tenant(number, f"t{number}")
         server.insert("__all_virtual_sys_variable", tenant_id=number, name="ob_timestamp_service", value="2")
+
+
+def five_tenants(server: FakeServer) -> None:
+    for number in range(1003, 1006):
+        server.tenant(number, f"t{number}")
+
+
+def gts(value: str) -> tuple[object, ...]:
+    return "gts", runs("UPDATE __all_virtual_sys_variable SET value = ?", value), Level.OK, "2 tenants use it", ""
 
 
 GRANT = "grants for m@%"
@@ -212,6 +237,8 @@ CASES = [
     ),
     ("user_tenants", forgets_tenants, Level.FAIL, "none", "archives nothing"),
     ("user_tenants", many_tenants, Level.OK, "7: shop, bank, t1003, t1004, t1005 and 2 more", ""),
+    ("user_tenants", five_tenants, Level.OK, "5: shop, bank, t1003, t1004, t1005", ""),
+    *(gts(value) for value in ("1", "2", "GTS", "HA_GTS", "gts")),
     ("gts", many_tenants, Level.OK, "7 tenants use it", ""),
     (
         "gts",
@@ -254,6 +281,7 @@ def test_one_finding(check: str, change: Callable[[FakeServer], None], level: Le
     change(server)
     found = findings(server)[check]
     assert (found.level, found.observed) == (level, observed)
+    assert found.expected == EXPECTED[check]
     assert hint in found.hint
     assert bool(hint) is bool(found.hint)
 

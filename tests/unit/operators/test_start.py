@@ -14,6 +14,7 @@ from airflow_ob_provider.exceptions import (
     OceanBaseTransientError,
     WaitTimeoutError,
 )
+from airflow_ob_provider.oceanbase.version import OceanBaseVersion
 from airflow_ob_provider.operators import archivelog
 from airflow_ob_provider.operators.archivelog import StartArchivelogOperator, start_is_needed
 from airflow_ob_provider.sandbox import Sandbox
@@ -125,6 +126,23 @@ def test_an_interrupted_round_is_asked_to_stop_only_once(ready: Sandbox, clock: 
     end = ending(lambda: drive(task, make_context(), clock))
     assert end.state == "failed"
     assert isinstance(end.error, ArchiveStateError)
+    assert writes(ready) == [STOP]
+
+
+def test_a_round_that_is_interrupted_again_after_it_stopped_is_not_asked_twice(ready: Sandbox, clock: Time) -> None:
+    ready.force_status("INTERRUPTED")
+    task = start(restart_interrupted=True)
+    settle = task.settle
+
+    def interrupted_again(event: Any) -> Any:
+        ready._cluster.archive.sys.status = "INTERRUPTED"
+        return settle(event)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(task, "settle", interrupted_again)
+        end = ending(lambda: drive(task, make_context(), clock))
+    assert isinstance(end.error, ArchiveStateError), end
+    assert "although it was asked to stop" in end.text
     assert writes(ready) == [STOP]
 
 
@@ -383,25 +401,24 @@ def test_no_destination_says_the_way_out(cluster: Sandbox, clock: Time) -> None:
     assert end.error.errno == 9026
 
 
-@pytest.mark.parametrize("profile", ["3.1.0", "4.x"])
-def test_a_version_without_log_archive_is_refused_before_anything_is_sent(
-    clock: Time, add_connection: Any, profile: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_version_without_log_archive_is_refused_before_anything_is_sent(clock: Time, add_connection: Any) -> None:
     with Sandbox(profile="3.1.0", manual_clock=True) as box:
         add_connection(box)
-        if profile == "4.x":
-            monkeypatch.setattr(
-                "airflow_ob_provider.hooks.oceanbase.detect_version",
-                lambda _: (
-                    archivelog.Dialect
-                    and __import__(
-                        "airflow_ob_provider.oceanbase.version", fromlist=["OceanBaseVersion"]
-                    ).OceanBaseVersion.parse("OceanBase_CE 4.3.5.0")
-                ),
-            )
         end = ending(lambda: drive(start(), make_context(), clock))
-        assert end.state == ("failed" if profile == "3.1.0" else "retry")
+        assert end.state == "failed"
+        assert isinstance(end.error, ArchiveStateError)
+        assert "upgrade to 3.1.2" in end.text
         assert box.writes == ()
+
+
+def test_a_version_that_is_not_known_is_refused_before_anything_is_sent(
+    ready: Sandbox, clock: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = OceanBaseVersion.parse("OceanBase_CE 4.3.5.0")
+    monkeypatch.setattr("airflow_ob_provider.hooks.oceanbase.detect_version", lambda _: newer)
+    end = ending(lambda: drive(start(), make_context(), clock))
+    assert "4.3.5.0 is not supported" in end.text
+    assert ready.writes == ()
 
 
 # --- dry run, arguments -----------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -68,6 +69,12 @@ def airflow_db() -> None:
     initdb()
     DagBundlesManager().sync_bundles_to_db()
     sync_bag_to_db(DagBag(DAGS), "dags-folder", None)
+
+
+@pytest.fixture
+def airflow_home() -> Path:
+    """Where Airflow keeps its database and its logs."""
+    return Path(os.environ["AIRFLOW_HOME"])
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from tabulate import tabulate
 
 from airflow_ob_provider.arguments import check_flag
 from airflow_ob_provider.exceptions import OceanBaseServerError, PrerequisitesNotMetError
-from airflow_ob_provider.oceanbase.dialects import UnsupportedVersionError
+from airflow_ob_provider.oceanbase.destination import Destination
 from airflow_ob_provider.oceanbase.models import Finding, Identity, Level, to_json
 from airflow_ob_provider.oceanbase.redact import redact
 from airflow_ob_provider.operators.base import OceanBaseOperator
@@ -60,23 +60,13 @@ class CheckBackupPrerequisitesOperator(OceanBaseOperator):
         destination = wanted_destination(self.destination, self.dest_conn_id)
         restart = check_flag(self.restart_interrupted, "restart_interrupted")
         try:
-            identity, findings = self.read(
-                lambda dialect: (
-                    dialect.identity(),
-                    dialect.prerequisites(destination=destination, restart_interrupted=restart),
-                )
-            )
+            identity, findings = self._look(destination, restart_interrupted=restart)
         except OceanBaseServerError as error:
             unreachable = Finding(
                 "reachable", Level.FAIL, f"[{error.errno}] {error.message}", "an open connection", error.hint
             )
             self._report((unreachable,), None, context)
             raise
-        except UnsupportedVersionError as error:
-            connected = Finding("reachable", Level.OK, "connected", "an open connection")
-            version = Finding("version", Level.FAIL, str(error), "2.2.77 - 3.2.x, not 3.1.0")
-            self._report((connected, version), None, context)
-            raise PrerequisitesNotMetError(f"version: {error}") from error
         findings = (Finding("reachable", Level.OK, "connected", "an open connection"), *findings)
         result = self._report(findings, identity, context)
         if not result["passed"]:
@@ -85,6 +75,18 @@ class CheckBackupPrerequisitesOperator(OceanBaseOperator):
                 "; ".join(f"{found.check}: {found.observed}. {found.hint}".strip() for found in failed)
             )
         return result
+
+    def _look(
+        self, destination: Destination | None, *, restart_interrupted: bool
+    ) -> tuple[Identity | None, tuple[Finding, ...]]:
+        with self.hook.session() as session:
+            try:
+                dialect = session.dialect
+            except ValueError as error:  # not OceanBase, or a version that no dialect speaks
+                return None, (Finding("version", Level.FAIL, redact(str(error)), "OceanBase 2.2.77 - 3.2.x"),)
+            return dialect.identity(), dialect.prerequisites(
+                destination=destination, restart_interrupted=restart_interrupted
+            )
 
     def _report(self, findings: tuple[Finding, ...], identity: Identity | None, context: Context) -> dict[str, Any]:
         rows = [(found.level, found.check, found.observed, found.expected, found.hint) for found in findings]

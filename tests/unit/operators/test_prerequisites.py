@@ -140,16 +140,18 @@ def test_nobody_listens(ready: Sandbox) -> None:
     assert context["ti"].xcom["return_value"]["findings"][0]["observed"].startswith("[2003]")
 
 
-def test_a_version_that_is_not_supported_is_a_finding(ready: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    newer = OceanBaseVersion.parse("OceanBase_CE 4.3.5.0")
-    monkeypatch.setattr("airflow_ob_provider.hooks.oceanbase.detect_version", lambda _: newer)
+@pytest.mark.parametrize("answer", ["OceanBase_CE 4.3.5.0 (r1)", "MySQL Community Server - GPL"])
+def test_a_version_that_is_not_supported_is_a_finding(
+    ready: Sandbox, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    monkeypatch.setattr("airflow_ob_provider.hooks.oceanbase.detect_version", lambda _: OceanBaseVersion.parse(answer))
     context = make_context()
     end = check(context)
     assert end.state == "failed"
     assert isinstance(end.error, PrerequisitesNotMetError)
     findings = context["ti"].xcom["return_value"]["findings"]
     assert [(item["check"], item["level"]) for item in findings] == [("reachable", "OK"), ("version", "FAIL")]
-    assert "4.3.5.0" in findings[1]["observed"]
+    assert answer.split()[1] in findings[1]["observed"]
 
 
 def test_a_user_that_may_only_read(ready: Sandbox, add_connection: Any) -> None:

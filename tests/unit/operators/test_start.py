@@ -14,6 +14,8 @@ from airflow_ob_provider.exceptions import (
     OceanBaseTransientError,
     WaitTimeoutError,
 )
+from airflow_ob_provider.oceanbase.dialects.v3 import V3Dialect
+from airflow_ob_provider.oceanbase.rows import UnreadableError
 from airflow_ob_provider.oceanbase.version import OceanBaseVersion
 from airflow_ob_provider.operators import archivelog
 from airflow_ob_provider.operators.archivelog import StartArchivelogOperator, start_is_needed
@@ -272,6 +274,25 @@ def test_reading_back_bears_a_lost_connection(ready: Sandbox, clock: Time) -> No
         patch.setattr(archivelog.OceanBaseHook, "execute", then_lost)
         result = drive(task, make_context(), clock)
     assert result["running"] is True
+    assert writes(ready) == [START]
+
+
+@pytest.mark.parametrize(("bad", "state"), [(3, "success"), (1000, "retry")])
+def test_reading_back_bears_rows_of_nonsense(
+    ready: Sandbox, clock: Time, monkeypatch: pytest.MonkeyPatch, bad: int, state: str
+) -> None:
+    left = [bad]
+    archive = V3Dialect.archive
+
+    def nonsense(dialect: V3Dialect) -> Any:
+        if writes(ready) and left[0]:
+            left[0] -= 1
+            raise UnreadableError("round_id is 'many', not a whole number")
+        return archive(dialect)
+
+    monkeypatch.setattr(V3Dialect, "archive", nonsense)
+    end = ending(lambda: drive(start(), make_context(), clock))
+    assert end.state == state, end
     assert writes(ready) == [START]
 
 

@@ -32,8 +32,9 @@ WRITERS: dict[str, tuple[type, dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("writer", WRITERS)
-def test_every_error_code(cluster: Sandbox, clock: Time, writer: str) -> None:
+def test_every_error_code(cluster: Sandbox, clock: Time, writer: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sent once, whatever the answer; permanent or for a retry as the code's table says; with the way out."""
+    monkeypatch.setattr("airflow_ob_provider.operators.base.READ_BACK_INTERVAL_SECONDS", 10.0)
     kind, arguments, statement = WRITERS[writer]
     for errno, fact in FACTS.items():
         if writer == "stop":

@@ -377,8 +377,11 @@ TRANSIENT = [4012, 4023, 4025, 4114, 4527, 9041, 9044, 9045, 9046]
 
 @pytest.mark.parametrize("errno", [*PERMANENT, *STATE, *TRANSIENT])
 @pytest.mark.parametrize("after", [False, True], ids=["refused", "took_effect"])
-def test_every_error_code(ready: Sandbox, clock: Time, errno: int, after: bool) -> None:
+def test_every_error_code(
+    ready: Sandbox, clock: Time, errno: int, after: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One send, whatever the answer; a success only where the state proves it."""
+    monkeypatch.setattr("airflow_ob_provider.operators.base.READ_BACK_INTERVAL_SECONDS", 10.0)
     ready.faults.error_once = ("ALTER SYSTEM ARCHIVELOG", errno, "words of the server", after)
     end = ending(lambda: drive(start(), make_context(), clock))
     assert writes(ready) == [START]

@@ -16,6 +16,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureException
 
 from airflow_ob_provider.exceptions import OceanBasePermanentError, OceanBaseServerError, OceanBaseTransientError
+from airflow_ob_provider.hooks.drivers import connect
 from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
 from airflow_ob_provider.oceanbase.statements import Statement
 from airflow_ob_provider.sandbox import Sandbox, wire
@@ -299,6 +300,11 @@ def test_a_cluster_name_on_a_direct_connection(make_box: Callable[..., Sandbox],
 def test_a_composed_login_reaches_its_tenant(cluster: Sandbox, make_hook: MakeHook) -> None:
     ask(make_hook({**cluster.connection(), "login": "root"}, tenant="tenant1"))
     assert {entry.tenant for entry in cluster.statements} == {"tenant1"}
+
+
+def test_a_long_name_of_the_program(cluster: Sandbox, make_hook: MakeHook, driver: str) -> None:
+    """mysql-connector-python fails past 255 characters of attributes."""
+    connect(make_hook(cluster, driver=driver).settings, program="x" * 400).close()
 
 
 # --- servers that want the password -----------------------------------------------------------------------------------

@@ -225,3 +225,12 @@ def test_every_level_is_redacted(level: str) -> None:
 
 def test_the_rest_of_a_logger_is_as_it_was() -> None:
     assert RedactingLog(Spy()).bind(a=1) == {"a": 1}
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError(104, "reset by peer"), TimeoutError("timed out"), OSError()])
+def test_errors_of_the_network_are_transient(error: OSError) -> None:
+    """104 is the system's number and not one of MySQL's."""
+    assert connect_error(error, "here").errno == 2003
+    made = statement_error(error, Statement.read("SELECT 1"), "here")
+    assert made.errno == 2013
+    assert made.is_transient

@@ -489,6 +489,13 @@ def test_what_is_there_already_does_not_defer(doing: Sandbox, clock: Time) -> No
     assert result["states"] == ["DOING"]
 
 
+@pytest.mark.parametrize("fault", [_refused, _interrupted], ids=["refused", "INTERRUPTED"])
+def test_what_cannot_heal_does_not_defer(doing: Sandbox, clock: Time, fault: Any) -> None:
+    fault(doing, clock)
+    with pytest.raises(OceanBaseError):
+        ArchiveDoingSensor(task_id="sensor").execute(make_context())
+
+
 def test_the_grace_of_stop_counts_from_the_first_look(doing: Sandbox, clock: Time) -> None:
     doing.force_status("STOP")
     end = wait_with(ArchiveDoingSensor, clock, "deferrable", poke_interval=10)

@@ -72,5 +72,6 @@ def test_a_dry_run_writes_nothing_and_verifies_what_runs(new_cluster, run_dag):
     plan = "\n".join(done.report_of(0)["statements"])
     for text in (f"backup_dest = '{DEST}'", "mandatory", "MINOR FREEZE", "ALTER SYSTEM ARCHIVELOG"):
         assert text in plan
+    assert done.report_of(1)["steps"]["start"] == "nothing to change: DOING, round 1"
     assert not any("ALTER SYSTEM SET backup_dest" in text for text in done.report_of(1)["statements"])
     assert done.asset_events == [], "an event says that a run has proven it for real"

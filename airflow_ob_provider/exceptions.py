@@ -68,7 +68,7 @@ def server_error(
     errno: int, message: str, *, statement: str = "", where: str = "", hint: str = ""
 ) -> OceanBaseServerError:
     """The error of ``errno``'s kind."""
-    kind = OceanBaseTransientError if fact(errno).kind is Kind.TRANSIENT else OceanBasePermanentError
+    kind = OceanBaseTransientError if fact(errno).kind in {Kind.TRANSIENT, Kind.UNKNOWN} else OceanBasePermanentError
     return kind(errno, message, statement=statement, where=where, hint=hint)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from urllib.parse import quote as percent
 
 from airflow_ob_provider.oceanbase.redact import MASK, is_secret_name, redact
 
@@ -223,4 +222,4 @@ def _normal(value: str) -> str | int:
 
 
 def _blanks(value: str) -> str:
-    return percent(value, safe="/+=%!#$*(),:;@[]~-._") if " " in value else value
+    return value.replace(" ", "%20")

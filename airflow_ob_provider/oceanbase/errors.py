@@ -13,6 +13,8 @@ class Kind(StrEnum):
     """Read the state again, then decide: the statement may have taken effect."""
     STATE = "state"
     """The answer lies in the state: read it; the wanted state may be there already."""
+    UNKNOWN = "unknown"
+    """A code this library does not know: it may be a server in the middle of something, so handled as transient."""
     PERMANENT = "permanent"
     """The same statement will fail again until somebody changes something."""
 
@@ -221,9 +223,9 @@ FACTS = _facts(
 
 
 def fact(errno: int) -> ErrorFact:
-    """Meaning, kind and hint of ``errno``; an unknown code is permanent: nothing is tried twice by guess."""
+    """Meaning, kind and hint of ``errno``."""
     return FACTS.get(errno) or ErrorFact(
-        errno, "not a code this library knows", Kind.PERMANENT, "See OceanBase's error code manual."
+        errno, "not a code this library knows", Kind.UNKNOWN, "See OceanBase's error code manual."
     )
 
 
@@ -244,7 +246,7 @@ class ServerError(Exception):
     @property
     def is_transient(self) -> bool:
         """Whether the state should be read again before anything is decided."""
-        return self.fact.kind is Kind.TRANSIENT
+        return self.fact.kind in {Kind.TRANSIENT, Kind.UNKNOWN}
 
     @property
     def is_state(self) -> bool:

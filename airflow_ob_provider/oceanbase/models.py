@@ -193,8 +193,8 @@ class PieceSnapshot:
     round_id: int
     rows: tuple[TenantPieces, ...]
     tenants: tuple[Tenant, ...]
-    is_current: bool = True
-    """Whether no later round has begun. A tenant without a piece in an older one may be younger than it."""
+    is_open: bool = True
+    """Whether the round can still gain tenants. One without a piece in a closed round may be younger than it."""
 
 
 @dataclass(frozen=True)
@@ -248,11 +248,6 @@ class Identity:
     tenant: str
     account: str
     grants: tuple[str, ...]
-
-    @property
-    def is_sys(self) -> bool:
-        """Whether the session is in tenant sys."""
-        return self.tenant == "sys"
 
     @property
     def may_alter(self) -> bool:

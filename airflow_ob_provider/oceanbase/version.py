@@ -49,6 +49,11 @@ class OceanBaseVersion:
         return self.numbers[0]
 
     @property
+    def is_community(self) -> bool:
+        """Whether it is a Community Edition of 3.x: 3.1 exists as such only, and enterprise 3.2 has four numbers."""
+        return self.numbers[:2] == (3, 1)
+
+    @property
     def archive_unusable(self) -> str | None:
         """Why log archive cannot work on this version, or None.
 

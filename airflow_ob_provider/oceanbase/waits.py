@@ -111,7 +111,7 @@ class ArchiveDoing(Wait):
         if early:
             return early
         rows = _judged(snapshot, self.tenants)
-        stopped = [row for row in rows if row.state is ArchiveState.STOP]
+        stopped = [row for row in _governing(snapshot, self.tenants) if row.state is ArchiveState.STOP]
         if stopped and self.elapsed(snapshot.read_at).total_seconds() >= START_GRACE_SECONDS:
             return Terminal(
                 f"log backup is not running: {_states(stopped)}, {START_GRACE_SECONDS:g} s after the first look",
@@ -203,9 +203,10 @@ class CheckpointPassed(Wait):
             return early
         # The cluster's own checkpoint is the lowest of all tenants, so named tenants are judged by their own rows;
         # those are deleted when the round has stopped.
-        named = self.tenants and _is_running(snapshot)
-        rows = snapshot.select(self.tenants) if named else _judged(snapshot, self.tenants)
-        late_start = [row for row in snapshot.governing if row.started and row.started > after]
+        governing = _governing(snapshot, self.tenants)
+        running = any(row.state.is_running for row in governing)
+        rows = snapshot.select(self.tenants) if self.tenants and running else _judged(snapshot, self.tenants)
+        late_start = [row for row in governing if row.started and row.started > after]
         if late_start:
             return Terminal(
                 f"{to_json(after)} lies before the start of the round: {_times(late_start, 'started')}",
@@ -213,17 +214,17 @@ class CheckpointPassed(Wait):
                 "the round.",
             )
         pending = [row for row in rows if not (_has_begun(row) and row.checkpoint and row.checkpoint >= after)]
-        rising = [row for row in snapshot.governing if row not in rows and not _has_begun(row)]
-        doubtful = [row for row in dict.fromkeys((*snapshot.governing, *rows)) if _is_doubtful(row, snapshot.read_at)]
+        rising = [row for row in governing if row not in rows and not _has_begun(row)]
+        doubtful = [row for row in dict.fromkeys((*governing, *rows)) if _is_doubtful(row, snapshot.read_at)]
         # A round that is being stopped has its rows still, so a tenant without one is not in it.
-        ended = all(row.state is ArchiveState.STOP for row in snapshot.governing)
+        ended = all(row.state is ArchiveState.STOP for row in governing)
         missing = () if ended else snapshot.without_row(self.tenants)
         if not pending and not rising and not missing and not doubtful:
             return Ready(
                 _summary(snapshot, rows) | {"after": to_json(after)},
-                "" if snapshot.select(()) or not _is_running(snapshot) else "no user tenant: nothing is archived",
+                "" if snapshot.select(()) or not running else "no user tenant: nothing is archived",
             )
-        over = [row for row in pending if row.state is ArchiveState.STOP]
+        over = [row for row in pending if row in governing and row.state is ArchiveState.STOP]
         if over and self.elapsed(snapshot.read_at).total_seconds() >= START_GRACE_SECONDS:
             return Terminal(
                 f"the round ended before {to_json(after)}: {_times(over, 'checkpoint')}",
@@ -277,7 +278,7 @@ class PiecesReady(Wait):
         missing = [
             tenant
             for tenant in snapshot.tenants
-            if tenant.tenant_id not in present and (tenant.name in names if names else snapshot.is_current)
+            if tenant.tenant_id not in present and (tenant.name in names if names else snapshot.is_open)
         ]
         # Pieces are numbered for the whole cluster, so a tenant whose newest is older lacks the ones since.
         newest = max((row.newest_id for row in snapshot.rows), default=0)
@@ -360,9 +361,14 @@ def from_wire(data: Mapping[str, Any]) -> Wait:
     return kind(**values)
 
 
+def _governing(snapshot: ArchiveSnapshot, tenants: tuple[str, ...]) -> tuple[ArchiveRow, ...]:
+    """The rows whose state decides for these tenants: the cluster's, or where each archives by itself, their own."""
+    return snapshot.governing if snapshot.scope is Scope.CLUSTER else snapshot.select(tenants)
+
+
 def _judged(snapshot: ArchiveSnapshot, tenants: tuple[str, ...]) -> tuple[ArchiveRow, ...]:
     """The governing rows and the user tenants asked for, each once."""
-    return tuple(dict.fromkeys((*snapshot.governing, *snapshot.select(tenants))))
+    return tuple(dict.fromkeys((*_governing(snapshot, tenants), *snapshot.select(tenants))))
 
 
 def _unreadable(snapshot: ArchiveSnapshot) -> Waiting | None:
@@ -392,10 +398,6 @@ def _is_doubtful(row: ArchiveRow, now: datetime) -> bool:
     """Whether a row proves nothing: logs of the future are not archived, so such a checkpoint is read wrongly."""
     ahead = row.checkpoint is not None and row.checkpoint - now > timedelta(seconds=MAX_AHEAD_SECONDS)
     return ahead or row.state is ArchiveState.UNKNOWN
-
-
-def _is_running(snapshot: ArchiveSnapshot) -> bool:
-    return any(row.state.is_running for row in snapshot.governing)
 
 
 def _summary(snapshot: ArchiveSnapshot, rows: Iterable[ArchiveRow]) -> dict[str, Any]:

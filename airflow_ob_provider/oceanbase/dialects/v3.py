@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from airflow_ob_provider.oceanbase.destination import Destination, DestinationOption
 from airflow_ob_provider.oceanbase.dialects.base import Query, Row
 from airflow_ob_provider.oceanbase.dialects.v3_prerequisites import V3Prerequisites
-from airflow_ob_provider.oceanbase.errors import ServerError
+from airflow_ob_provider.oceanbase.errors import Kind, ServerError
 from airflow_ob_provider.oceanbase.models import (
     SYS_TENANT_ID,
     ArchiveRow,
@@ -61,7 +61,9 @@ SELECT {_NOW}, t.tenant_id AS tenant_id, t.tenant_name AS tenant_name, a.TENANT_
          ON a.TENANT_ID = n.TENANT_ID AND a.LOG_ARCHIVE_ROUND = n.newest
  ORDER BY t.tenant_id"""
 
-_ROUND = "SELECT LOG_ARCHIVE_ROUND AS round_id FROM oceanbase.CDB_OB_BACKUP_ARCHIVELOG WHERE TENANT_ID = 1"
+_ROUND = (
+    "SELECT LOG_ARCHIVE_ROUND AS round_id, STATUS AS status FROM oceanbase.CDB_OB_BACKUP_ARCHIVELOG WHERE TENANT_ID = 1"
+)
 
 _PIECES = """
 SELECT {now}, t.tenant_id AS tenant_id, t.tenant_name AS tenant_name, n.pieces AS pieces, n.first_id AS first_id,
@@ -123,7 +125,7 @@ class V3Dialect:
             try:
                 rows = self._read(sql)
             except ServerError as error:
-                if error.is_transient:
+                if error.fact.kind is Kind.TRANSIENT:
                     raise
                 return ""
             if not rows:
@@ -133,7 +135,7 @@ class V3Dialect:
         try:
             grants = tuple(text(row, next(iter(row))) for row in self._read("SHOW GRANTS"))
         except ServerError as error:
-            if error.is_transient:
+            if error.fact.kind is Kind.TRANSIENT:
                 raise
             grants = ()
         return Identity(
@@ -179,7 +181,9 @@ class V3Dialect:
                 raise
             rows = self._read(_ARCHIVE_3_1_0)
         read_at, zone = _read_at(rows)
-        found = tuple(row for raw in rows if (row := self._archive_row(raw, zone)))
+        found = tuple(
+            row for raw in rows if not _is_dropped(text(raw, "tenant_name")) and (row := self._archive_row(raw, zone))
+        )
         return ArchiveSnapshot(read_at, Scope.CLUSTER, found, _user_tenants(rows))
 
     def _archive_row(self, row: Row, zone: timezone) -> ArchiveRow | None:
@@ -205,12 +209,15 @@ class V3Dialect:
         """Pieces of the first copy; without splitting there is one piece, 0, a tenant and round."""
         newest = self._read(_ROUND)
         current = whole(newest[0], "round_id") if newest else 0
+        stopped = bool(newest) and ArchiveState.parse(text(newest[0], "status")) is ArchiveState.STOP
         if round_id is None:
             round_id = current
         rows = self._read(_PIECES.format(now=_NOW, round_id=int(round_id)))
         read_at, zone = _read_at(rows)
         found = tuple(_pieces_row(row, int(round_id), zone) for row in rows if row.get("pieces") is not None)
-        return PieceSnapshot(read_at, int(round_id), found, _user_tenants(rows), int(round_id) >= current)
+        return PieceSnapshot(
+            read_at, int(round_id), found, _user_tenants(rows), not stopped and int(round_id) >= current
+        )
 
     def freeze_progress(self, *, since: datetime | None, tenant_ids: Sequence[int] = ()) -> FreezeProgress:
         """Frozen memtables (``gv$memstore_info``, IS_ACTIVE = 0) and the minor merges that ended since.
@@ -250,6 +257,14 @@ class V3Dialect:
     def destination_setting(self) -> Setting:
         """``backup_dest``; '' when it was never set."""
         return self._setting("backup_dest")
+
+    def second_destination_setting(self) -> Setting:
+        """``backup_backup_dest``, where backups are copied to."""
+        return self._setting("backup_backup_dest")
+
+    def data_backup_runs(self) -> bool:
+        """Whether a data backup runs: its rows vanish when the whole job is cleaned up."""
+        return self._count("SELECT COUNT(*) AS n FROM oceanbase.CDB_OB_BACKUP_PROGRESS") not in (None, 0)
 
     def destination_option_setting(self) -> Setting:
         """``backup_dest_option``; absent before 3.1.1."""
@@ -327,12 +342,14 @@ def _read_at(rows: Sequence[Row]) -> tuple[datetime, timezone]:
     return read_at, zone
 
 
+def _is_dropped(tenant_name: str) -> bool:
+    """Whether a tenant lies in the recycle bin: it takes no writes, so it is not waited for."""
+    return tenant_name.startswith(_RECYCLE_BIN)
+
+
 def _user_tenants(rows: Sequence[Row]) -> tuple[Tenant, ...]:
-    """Tenants in the recycle bin are not waited for: they take no writes."""
     tenants = (Tenant(whole(row, "tenant_id"), text(row, "tenant_name")) for row in rows)
-    return tuple(
-        tenant for tenant in tenants if tenant.tenant_id != SYS_TENANT_ID and not tenant.name.startswith(_RECYCLE_BIN)
-    )
+    return tuple(tenant for tenant in tenants if tenant.tenant_id != SYS_TENANT_ID and not _is_dropped(tenant.name))
 
 
 def _pieces_row(row: Row, round_id: int, zone: timezone) -> TenantPieces:

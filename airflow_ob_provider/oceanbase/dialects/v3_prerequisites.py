@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from airflow_ob_provider.oceanbase.destination import Destination
-from airflow_ob_provider.oceanbase.errors import ServerError
+from airflow_ob_provider.oceanbase.errors import Kind, ServerError
 from airflow_ob_provider.oceanbase.models import ArchiveState, Finding, Level, Setting
 from airflow_ob_provider.oceanbase.redact import redact
 from airflow_ob_provider.oceanbase.rows import UnreadableError
@@ -168,7 +168,7 @@ class V3Prerequisites:
             )
         if not setting.agreed:
             if self._destination:
-                return Finding("destination_set", Level.OK, "not set; it will be", expected)
+                return self._change("not set; it will be", Level.OK, expected)
             hint = "Give the DAG a destination, or ALTER SYSTEM SET backup_dest='file:///…' (9026 otherwise)."
             return Finding("destination_set", Level.FAIL, "not set", expected, hint)
         current = Destination.parse(setting.agreed)
@@ -178,7 +178,17 @@ class V3Prerequisites:
         if self._running():
             hint = "Log backup runs to the other place. Stop it first (a gap: take a full backup), or keep the place."
             return Finding("destination_set", Level.FAIL, observed, expected, hint)
-        return Finding("destination_set", Level.WARN, f"{observed}; it will be changed", expected)
+        return self._change(f"{observed}; it will be changed", Level.WARN, expected)
+
+    def _change(self, observed: str, level: Level, expected: str) -> Finding:
+        """What else refuses a new destination, in the server's order (ob_alter_system_resolver.cpp)."""
+        if self._dialect.data_backup_runs():
+            hint = "A data backup runs (9036): wait for its end, or cancel it, then set the destination."
+            return Finding("destination_set", Level.FAIL, observed, expected, hint)
+        if any(value for _, value in self._dialect.second_destination_setting().values):
+            hint = "backup_backup_dest is set (1235): ALTER SYSTEM SET backup_backup_dest = '' first."
+            return Finding("destination_set", Level.FAIL, observed, expected, hint)
+        return Finding("destination_set", level, observed, expected)
 
     def _destination_legal(self) -> Finding:
         expected = "file://, oss:// or cos:// that 3.x accepts"
@@ -186,6 +196,9 @@ class V3Prerequisites:
             problem = self._destination.problem()
             if problem:
                 return Finding("destination_legal", Level.FAIL, str(self._destination), expected, problem)
+            if self._destination.scheme != "file" and self._dialect.version.is_community:
+                hint = "Community Edition is built without object stores by default; its manual knows NFS only."
+                return Finding("destination_legal", Level.WARN, str(self._destination), expected, hint)
             return Finding("destination_legal", Level.OK, str(self._destination), f"{expected}; {_NOT_VISIBLE}")
         agreed = self._dialect.destination_setting().agreed
         if not agreed:
@@ -223,7 +236,7 @@ def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
     try:
         return check()
     except ServerError as error:
-        if error.is_transient:
+        if error.fact.kind is Kind.TRANSIENT:
             raise
         return Finding(name, Level.UNKNOWN, f"[{error.errno}] {error.message}", "an answer", error.fact.hint)
     except (UnreadableError, ValueError) as error:

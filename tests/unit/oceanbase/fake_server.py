@@ -37,6 +37,7 @@ TABLES = {
     "__all_virtual_sys_variable": _columns("tenant_id zone name value"),
     "__all_virtual_server_stat": _columns("svr_ip svr_port zone clock_deviation clock_sync_status"),
     "v$ob_cluster": _columns("CLUSTER_ID CLUSTER_NAME CLUSTER_ROLE"),
+    "CDB_OB_BACKUP_PROGRESS": _columns("INCARNATION BS_KEY BACKUP_TYPE TENANT_ID START_TIME COMPLETION_TIME STATUS"),
     "gv$memstore_info": _columns("TENANT_ID IP PORT TABLE_ID IS_ACTIVE USED"),
     "gv$merge_info": _columns("SVR_IP TENANT_ID TABLE_ID TYPE ACTION START_TIME END_TIME"),
 }

@@ -98,10 +98,12 @@ def test_all_facts_can_be_shown() -> None:
 
 
 @given(st.integers(-(10**6), 10**6).filter(lambda errno: errno not in FACTS))
-def test_an_unknown_code_is_permanent(errno: int) -> None:
+def test_an_unknown_code_may_be_a_passing_fault(errno: int) -> None:
     found = fact(errno)
     assert found.code == errno
-    assert found.kind is PERMANENT
+    assert found.kind is Kind.UNKNOWN
+    assert ServerError(errno, "text").is_transient
+    assert not ServerError(errno, "text").is_state
     assert found.meaning == "not a code this library knows"
     assert found.hint
 

@@ -166,11 +166,6 @@ def test_alter_system(grants: tuple[str, ...], may: bool) -> None:
     assert Identity("3.1.5", "c", "1", "sys", "root@%", grants).may_alter is may
 
 
-@pytest.mark.parametrize(("tenant", "is_sys"), [("sys", True), ("shop", False), ("", False), ("SYS", False)])
-def test_the_sys_tenant(tenant: str, is_sys: bool) -> None:
-    assert Identity("3.1.5", "c", "1", tenant, "root@%", ()).is_sys is is_sys
-
-
 # --- JSON -------------------------------------------------------------------------------------------------------------
 
 

@@ -578,10 +578,10 @@ def test_a_tenant_without_a_piece_in_the_current_round_is_waited_for() -> None:
 
 
 def test_a_tenant_without_a_piece_in_an_older_round_may_be_younger() -> None:
-    older = PieceSnapshot(NOW, 2, (pieces(SYS, round_id=2), pieces(SHOP, round_id=2)), (SHOP, BANK), is_current=False)
+    older = PieceSnapshot(NOW, 2, (pieces(SYS, round_id=2), pieces(SHOP, round_id=2)), (SHOP, BANK), is_open=False)
     assert kind(PiecesReady(round_id=2).judge(older)) == "R"
     assert kind(PiecesReady(round_id=2, tenants=("bank",)).judge(older)) == "W"
-    empty = PieceSnapshot(NOW, 2, (), (SHOP, BANK), is_current=False)
+    empty = PieceSnapshot(NOW, 2, (), (SHOP, BANK), is_open=False)
     assert kind(PiecesReady(round_id=2).judge(empty)) == "W"
 
 
@@ -803,9 +803,9 @@ def test_pieces_are_never_called_ready_in_vain(
     tenants: tuple[str, ...],
     statuses: tuple[str, ...],
     round_id: int | None,
-    is_current: bool,
+    is_open: bool,
 ) -> None:
-    found = PieceSnapshot(NOW, 3, tuple(rows), tuple(exist), is_current)  # type: ignore[arg-type]
+    found = PieceSnapshot(NOW, 3, tuple(rows), tuple(exist), is_open)  # type: ignore[arg-type]
     verdict = PiecesReady(tenants=tenants, statuses=statuses, round_id=round_id).judge(found)
     looked_at = [one for one in found.rows if not tenants or one.tenant.name in (*tenants, "sys")]
     if isinstance(verdict, Ready):
@@ -816,7 +816,7 @@ def test_pieces_are_never_called_ready_in_vain(
         assert {one.newest_id for one in looked_at} == {max(one.newest_id for one in found.rows)}
         shown = {one.tenant.name for one in looked_at}
         assert shown >= set(tenants)
-        assert not is_current or tenants or shown >= {tenant.name for tenant in exist}
+        assert not is_open or tenants or shown >= {tenant.name for tenant in exist}
     if isinstance(verdict, Terminal):
         gone = set(tenants) - {tenant.name for tenant in exist}
         assert gone or any(one.broken or one.missing > 0 for one in looked_at)

@@ -364,9 +364,15 @@ def test_other_rounds_and_copies_do_not_count() -> None:
     assert [(one.count, one.broken, one.newest_id, one.status) for one in old.rows] == [(1, 1, 0, "FROZEN")]
 
 
-@pytest.mark.parametrize(("round_id", "is_current"), [(None, True), (4, True), (3, True), (2, False), (0, False)])
-def test_which_round_is_the_current_one(round_id: int | None, is_current: bool) -> None:
-    assert dialect(healthy()).pieces(round_id).is_current is is_current
+@pytest.mark.parametrize(("round_id", "is_open"), [(None, True), (4, True), (3, True), (2, False), (0, False)])
+def test_which_round_can_still_gain_tenants(round_id: int | None, is_open: bool) -> None:
+    assert dialect(healthy()).pieces(round_id).is_open is is_open
+
+
+def test_a_round_that_has_stopped_gains_no_tenant() -> None:
+    server = healthy()
+    server._db.execute("UPDATE oceanbase.CDB_OB_BACKUP_ARCHIVELOG SET STATUS = 'STOP' WHERE TENANT_ID = 1")
+    assert not dialect(server).pieces(None).is_open
 
 
 def test_right_after_the_start_only_sys_has_a_piece() -> None:
@@ -555,7 +561,7 @@ def test_a_setting_that_was_never_set(value: str | None) -> None:
 def test_identity(as_bytes: bool) -> None:
     found = dialect(healthy(as_bytes=as_bytes)).identity()
     assert (found.version, found.cluster, found.cluster_id) == ("3.1.5", "obdemo", "1")
-    assert (found.tenant, found.account, found.is_sys) == ("sys", "root@%", True)
+    assert (found.tenant, found.account) == ("sys", "root@%")
     assert found.grants == ("GRANT ALL PRIVILEGES ON *.* TO 'root' WITH GRANT OPTION",)
     assert found.may_alter
 
@@ -565,7 +571,6 @@ def test_identity_of_which_nothing_may_be_read() -> None:
     server.faults["SHOW"] = server.faults["CURRENT_USER"] = 1142
     found = dialect(server).identity()
     assert (found.cluster, found.cluster_id, found.tenant, found.account, found.grants) == ("", "", "", "", ())
-    assert not found.is_sys
     assert not found.may_alter
 
 

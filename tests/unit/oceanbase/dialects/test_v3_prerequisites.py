@@ -343,7 +343,7 @@ def test_destination_set(state: str, now: list[str], wanted: str | None, level: 
         (OSS, None, Level.OK, "oss://bucket/dir?host=h.example.com&access_id=***&access_key=***", ""),
         ("nonsense", None, Level.UNKNOWN, "destination 'nonsense' is not <scheme>://<path>", ""),
         ("", "file:///new", Level.OK, "file:///new", ""),
-        ("", OSS, Level.OK, "oss://bucket/dir?host=h.example.com&access_id=***&access_key=***", ""),
+        ("", OSS, Level.WARN, "oss://bucket/dir?host=h.example.com&access_id=***&access_key=***", "NFS only"),
         ("file:///old", "s3://b/d", Level.FAIL, "s3://b/d", "S3 is not supported by OceanBase 3.x"),
         ("file:///old", "oss://b/d", Level.FAIL, "oss://b/d", "oss:// needs host, access_id, access_key"),
         ("file:///old", "file:///d?x=y", Level.FAIL, "file:///d?x=y", "file:// takes no parameters"),
@@ -356,6 +356,33 @@ def test_destination_legal(now: str, wanted: str | None, level: Level, observed:
     assert found.level is level
     assert found.observed.startswith(observed)
     assert hint in found.hint
+
+
+@pytest.mark.parametrize(("now", "level"), [("file:///old", Level.WARN), ("", Level.OK)])
+def test_what_else_refuses_a_new_destination(now: str, level: Level) -> None:
+    server = stopped()
+    set_parameter(server, "backup_dest", now)
+    assert findings(server, destination="file:///new")["destination_set"].level is level
+    server.insert("CDB_OB_BACKUP_PROGRESS", BS_KEY=1, TENANT_ID=1, STATUS="RUNNING")
+    found = findings(server, destination="file:///new")["destination_set"]
+    assert found.level is Level.FAIL
+    assert "9036" in found.hint
+    server.clear("CDB_OB_BACKUP_PROGRESS")
+    server.parameter("backup_backup_dest", "file:///copy")
+    found = findings(server, destination="file:///new")["destination_set"]
+    assert found.level is Level.FAIL
+    assert "backup_backup_dest" in found.hint
+
+
+def test_a_data_backup_is_no_matter_where_the_destination_stays() -> None:
+    server = stopped()
+    set_parameter(server, "backup_dest", "file:///old")
+    server.insert("CDB_OB_BACKUP_PROGRESS", BS_KEY=1, TENANT_ID=1, STATUS="RUNNING")
+    assert findings(server, destination="file:///old")["destination_set"].level is Level.OK
+
+
+def test_enterprise_may_use_an_object_store() -> None:
+    assert findings(stopped(), number="3.2.4.3", destination=OSS)["destination_legal"].level is Level.OK
 
 
 def test_what_is_wanted_is_expected_without_its_keys() -> None:

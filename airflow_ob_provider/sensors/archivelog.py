@@ -168,9 +168,7 @@ class OceanBaseSensor(BaseSensorOperator):
 
     @property
     def _budget(self) -> FailureBudget:
-        budget: FailureBudget = self.__dict__.setdefault(
-            "_poke_budget", FailureBudget(patient=self.silent_fail or self.reschedule)
-        )
+        budget: FailureBudget = self.__dict__.setdefault("_poke_budget", FailureBudget(patient=self.silent_fail))
         return budget
 
     @property

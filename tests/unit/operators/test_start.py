@@ -137,6 +137,7 @@ def test_a_round_that_is_interrupted_again_after_it_stopped_is_not_asked_twice(r
     settle = task.settle
 
     def interrupted_again(event: Any) -> Any:
+        assert len(writes(ready, STOP)) == 1
         ready._cluster.archive.sys.status = "INTERRUPTED"
         return settle(event)
 

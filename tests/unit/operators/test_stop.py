@@ -98,6 +98,7 @@ def test_what_somebody_starts_again_is_not_stopped_again(running: Sandbox, clock
     settle = task.settle
 
     def restarted(event: Any) -> Any:
+        assert len(writes(running)) == 1
         running.force_status("DOING")
         return settle(event)
 

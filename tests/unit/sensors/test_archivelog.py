@@ -408,6 +408,7 @@ def test_without_a_store_a_rescheduled_sensor_still_ends(doing: Sandbox, clock: 
 def test_a_retry_does_not_inherit_the_memory_of_the_try_before(doing: Sandbox, clock: Time) -> None:
     context = make_context(1)
     doing.faults.frozen_checkpoint = True
+    doing.advance(1)
     wait_with(ArchiveCheckpointSensor, clock, "reschedule", context, timeout=60)
     doing.faults.reset()
     later = make_context(2)

@@ -119,6 +119,21 @@ def test_a_patient_wait_is_still_refused(stuck: Sandbox, clock: Time) -> None:
     assert fired(trigger(patient=True))["permanent"] is True
 
 
+def test_a_wait_begins_with_the_first_reading(stuck: Sandbox, clock: Time) -> None:
+    """When the worker's first look has failed, the trigger's own fixes what "now" is, and when the grace begins."""
+    stuck.force_status("DOING")
+    stuck.faults.frozen_checkpoint = True
+    stuck.advance(1)
+    first = stuck.now
+    clock.at(100, stuck.faults.reset)
+    event = fired(trigger(CheckpointPassed().to_wire()))
+    assert event["summary"]["after"].startswith(str(first))
+    stuck.force_status("STOP")
+    before = clock.elapsed
+    assert fired(trigger())["status"] == "terminal"
+    assert 60 <= clock.elapsed - before < 90
+
+
 # --- cadence ----------------------------------------------------------------------------------------------------------
 
 

@@ -27,7 +27,7 @@ def main() -> int:
         wanted = Wanted.take(os.environ)
         terminal = home.redirect_output()
     except (WantedError, home.HomeError) as error:
-        print(error, file=sys.stderr)
+        print(report.paragraph(str(error)), file=sys.stderr)
         return 2
 
     def say(line: str) -> None:
@@ -65,11 +65,13 @@ def _demo(wanted: Wanted, say: Callable[[str], None]) -> int:
         for number in range(1, wanted.runs + 1):
             say(f"\nRun {number} of {wanted.runs} of the DAG {runs.DAG_ID}")
             done.append(runner.run(wanted.conf()))
+            if done[-1].state != "success":
+                break
         say("\n" + "=" * report.WIDTH)
         for number, run in enumerate(done, start=1):
             for part in report.of_run(number, run, dry_run=not wanted.writes):
                 say(part)
-        if not wanted.refusal:
+        if not wanted.refusal and not isinstance(done[-1].changes, str):
             for table in _TABLES:
                 sql = f"SELECT * FROM oceanbase.{table}"  # noqa: S608 - a constant
                 for part in report.of_rows(f"After it all: {sql}", runs.read(sql)):

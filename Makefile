@@ -38,7 +38,7 @@ demo: .venv/.installed ## Show the provider at work: PROFILE=<version>, or CONN=
 
 test: lint ## Run lint and all tests, and check the coverage
 	@$(RUN) coverage erase
-	@$(RUN) pytest --cov --cov-report=
+	@$(RUN) pytest --cov --cov-report= -n auto --dist loadfile
 	@$(RUN) coverage report --include='airflow_ob_provider/oceanbase/*' --fail-under=$(COVERAGE_CORE)
 	@$(RUN) coverage report --omit='airflow_ob_provider/oceanbase/*' --fail-under=$(COVERAGE_REST)
 

@@ -117,9 +117,7 @@ def _line(step: str, result: Mapping[str, Any], *, dry_run: bool) -> str:
     if step == "freeze":
         return _FROZEN[result.get("completed")] if result["changed"] else "would freeze"
     if step == "start":
-        # The plan of a start says why also when there is nothing to send.
-        words = "nothing to change" if dry_run and result.get("running") else _changed(result, dry_run=dry_run)
-        return f"{words}: {result['state']}, round {result['round']}"
+        return f"{_changed(result, dry_run=dry_run)}: {result['state']}, round {result['round']}"
     if step == "doing":
         return f"{' '.join(result['states'])}, round {result['round']}, {result['tenants_doing']} user tenants"
     if step == "pieces":

@@ -91,6 +91,12 @@ FACTS = _facts(
         Kind.STATE,
         "Read the state: ARCHIVELOG is accepted only in STOP, on a primary cluster whose user tenants use GTS.",
     ),
+    (
+        2000,
+        "the driver refused the statement before sending it",
+        Kind.PERMANENT,
+        "Check that the parameters fit the statement.",
+    ),
     (2002, "cannot reach the server", Kind.TRANSIENT, "Check host and port (2881 direct, 2883 OBProxy)."),
     (2003, "cannot reach the server", Kind.TRANSIENT, "Check host and port (2881 direct, 2883 OBProxy)."),
     (

@@ -32,6 +32,10 @@ class _SwitchOperator(WaitingOperator):
         """What to do next for each governing row."""
         raise NotImplementedError
 
+    def script(self, dialect: Dialect, step: Step) -> list[Statement]:
+        """What a step leads to; the first statement is sent now, the rest after the wait that follows it."""
+        raise NotImplementedError
+
     def resume(self, context: Context, event: dict[str, Any] | None = None) -> Any:
         """Go on after STOPPING: read the state and plan anew."""
         before = carried(event)
@@ -43,19 +47,22 @@ class _SwitchOperator(WaitingOperator):
         )
 
     def _act(self, context: Context, statements: list[str], stopped_rounds: list[int]) -> Any:
-        snapshot, steps, sendable = self._decide(stopped_rounds)
+        snapshot, steps, scripts = self._decide(stopped_rounds)
         for step in steps:
             self.log.info("%s", step)
         refused = [step for step in steps if step.action is Action.REFUSE]
         if self.is_dry_run:
-            return self.planned([str(step) for step in steps] + [str(s) for s in sendable]) | self._facts(snapshot)
+            plan = self.planned([str(statement) for script in scripts for statement in script])
+            return plan | {"decisions": [str(step) for step in steps]} | self._facts(snapshot)
         if not steps:
             raise NotVerifiedError("the server shows no state of log backup, so nothing was sent")
         if refused:
             raise ArchiveStateError("; ".join(f"{step}. {step.hint}" for step in refused))
-        for step, statement in zip([s for s in steps if s.action in _SENDING], sendable, strict=True):
-            snapshot, accepted = self._send(step, statement)
-            statements += [str(statement)] if accepted else []
+        for step, script in zip(steps, scripts, strict=True):
+            if step.action not in _SENDING:
+                continue
+            snapshot, accepted = self._send(step, script[0])
+            statements += [str(script[0])] if accepted else []
             if step.action is Action.STOP:
                 stopped_rounds.append(step.row.round_id)
         if any(step.action in {Action.WAIT, Action.STOP} for step in steps):
@@ -74,19 +81,14 @@ class _SwitchOperator(WaitingOperator):
 
     or_running = False
 
-    def _decide(self, stopped_rounds: list[int]) -> tuple[ArchiveSnapshot, tuple[Step, ...], list[Statement]]:
-        def read(dialect: Dialect) -> tuple[ArchiveSnapshot, tuple[Step, ...], list[Statement]]:
+    def _decide(self, stopped_rounds: list[int]) -> tuple[ArchiveSnapshot, tuple[Step, ...], list[list[Statement]]]:
+        def read(dialect: Dialect) -> tuple[ArchiveSnapshot, tuple[Step, ...], list[list[Statement]]]:
             if dialect.version.archive_unusable:
                 raise ArchiveStateError(dialect.version.archive_unusable)
             dialect.check_scope(check_tenant_names(getattr(self, "tenants", None)))
             snapshot = dialect.archive()
             steps = self.plan(snapshot, tuple(stopped_rounds))
-            sendable = [
-                dialect.start_archive(step.row) if step.action is Action.START else dialect.stop_archive(step.row)
-                for step in steps
-                if step.action in _SENDING
-            ]
-            return snapshot, steps, sendable
+            return snapshot, steps, [self.script(dialect, step) for step in steps]
 
         return self.read(read)
 
@@ -154,6 +156,11 @@ class StartArchivelogOperator(_SwitchOperator):
         restart = check_flag(self.restart_interrupted, "restart_interrupted")
         return plan_start(snapshot, restart_interrupted=restart, stopped_rounds=stopped_rounds)
 
+    def script(self, dialect: Dialect, step: Step) -> list[Statement]:
+        """An interrupted round is stopped, then as any other started."""
+        starts = [dialect.start_archive(step.row)] if step.action in {*_SENDING, Action.WAIT} else []
+        return [dialect.stop_archive(step.row), *starts] if step.action is Action.STOP else starts
+
     def check_effect(self, snapshot: ArchiveSnapshot) -> None:
         """Accepted is not running: a round may break, or be stopped by somebody, before it is read back."""
         gone = [row for row in snapshot.governing if not row.state.is_running]
@@ -197,6 +204,10 @@ class StopArchivelogOperator(_SwitchOperator):
         return tuple(
             replace(step, action=Action.REFUSE, hint=hint) if step.action is Action.STOP else step for step in steps
         )
+
+    def script(self, dialect: Dialect, step: Step) -> list[Statement]:
+        """One statement, where there is something to stop."""
+        return [dialect.stop_archive(step.row)] if step.action is Action.STOP else []
 
     def check_effect(self, snapshot: ArchiveSnapshot) -> None:
         """The plan has seen STOP everywhere."""

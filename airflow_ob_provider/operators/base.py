@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from airflow.sdk import BaseOperator
@@ -29,6 +28,8 @@ from airflow_ob_provider.triggers.waiting import (
     FailureBudget,
     ProgressLog,
     ReadFailure,
+    bound,
+    label_of,
     look,
     outcome,
     unreadable_event,
@@ -149,8 +150,8 @@ class WaitingOperator(OceanBaseOperator):
 
     :param deferrable: wait without a worker slot; False keeps it.
     :param poll_interval: seconds between reads while waiting, 1 to 3,600; 15 by default.
-    :param timeout: seconds after which the wait ends, 1 to 604,800; 1,800 by default. ``execution_timeout`` does not
-        bound a deferred wait in Airflow 3.
+    :param timeout: seconds after which the wait ends, 1 to 604,800; 1,800 by default. A shorter
+        ``execution_timeout`` bounds it too.
     """
 
     template_fields: Sequence[str] = (*OceanBaseOperator.template_fields, "poll_interval", "timeout")
@@ -192,17 +193,16 @@ class WaitingOperator(OceanBaseOperator):
         return getattr(self, method)(context, event=(event or self._wait_here(wait)) | {"carry": carry})
 
     def _defer(self, wait: Wait, context: Context, method: str, carry: dict[str, Any]) -> NoReturn:
-        ti = context["ti"]
         self.defer(
             trigger=OceanBaseWaitTrigger(
                 oceanbase_conn_id=self.oceanbase_conn_id,
                 wait=wait.to_wire(),
                 poll_interval=float(self.poll_interval),
-                label=f"dag={ti.dag_id} task={ti.task_id} run={ti.run_id}",
+                label=label_of(context),
                 carry=carry,
             ),
             method_name=method,
-            timeout=timedelta(seconds=float(self.timeout)),
+            timeout=bound(float(self.timeout), self.execution_timeout),
         )
         raise AssertionError("defer() returned")  # pragma: no cover
 

@@ -29,6 +29,8 @@ from airflow_ob_provider.triggers.waiting import (
     FailureBudget,
     ProgressLog,
     ReadFailure,
+    bound,
+    label_of,
     look,
     outcome,
     unreadable_event,
@@ -129,17 +131,16 @@ class OceanBaseSensor(BaseSensorOperator):
         return self._defer(wait, context)
 
     def _defer(self, wait: Wait, context: Context) -> NoReturn:
-        ti = context["ti"]
         self.defer(
             trigger=OceanBaseWaitTrigger(
                 oceanbase_conn_id=self.oceanbase_conn_id,
                 wait=wait.to_wire(),
                 poll_interval=self.poke_interval,
-                label=f"dag={ti.dag_id} task={ti.task_id} run={ti.run_id}",
+                label=label_of(context),
                 patient=self.silent_fail,
             ),
             method_name="execute_complete",
-            timeout=timedelta(seconds=self.timeout),
+            timeout=bound(self.timeout, self.execution_timeout),
         )
         raise AssertionError("defer() returned")  # pragma: no cover
 

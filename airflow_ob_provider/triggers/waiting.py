@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_ob_provider.exceptions import (
     ArchiveStateError,
@@ -18,6 +18,9 @@ from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
 from airflow_ob_provider.oceanbase.reader import read_for
 from airflow_ob_provider.oceanbase.redact import redact
 from airflow_ob_provider.oceanbase.waits import Ready, Terminal, Verdict, Wait, Waiting
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
 
 MAX_FAILURES = 5
 """This many failed reads in a row end a wait, but not before …"""
@@ -111,6 +114,18 @@ class ProgressLog:
         share = "" if waiting.progress is None else f", {waiting.progress:.0%} done"
         level = self._log.warning if waiting.unknown else self._log.info
         level("Waiting for %.0f s%s: %s", waited.total_seconds(), share, waiting.reason)
+
+
+def label_of(context: Context) -> str:
+    """Who waits, for the comment in front of the poller's statements."""
+    ti = context["ti"]
+    return f"dag={ti.dag_id} task={ti.task_id} run={ti.run_id}"
+
+
+def bound(timeout: float, execution_timeout: timedelta | None) -> timedelta:
+    """How long a deferred wait may last. Airflow does not apply ``execution_timeout`` to it, so this does."""
+    longest = timedelta(seconds=timeout)
+    return min(longest, execution_timeout) if execution_timeout else longest
 
 
 def verdict_event(verdict: Ready | Terminal) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from airflow_ob_provider.operators.prerequisites import CheckBackupPrerequisites
 from airflow_ob_provider.operators.settings import SetArchiveOptionOperator, SetBackupDestinationOperator
 from airflow_ob_provider.sandbox import Sandbox
 from airflow_ob_provider.sensors.archivelog import ArchiveDoingSensor
+from airflow_ob_provider.triggers.waiting import bound
 from tests.unit.operators.harness import Time, drive, ending, make_context, writes
 
 WRITERS: dict[str, tuple[type, dict[str, Any], str]] = {
@@ -110,3 +112,14 @@ def test_the_switch_itself_decides_nothing() -> None:
         switch.plan(None, ())  # type: ignore[arg-type]
     with pytest.raises(NotImplementedError):
         switch.check_effect(None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("timeout", "execution_timeout", "bounded"),
+    [(60, None, 60), (60, timedelta(seconds=20), 20), (60, timedelta(hours=1), 60)],
+)
+def test_a_deferred_wait_keeps_to_execution_timeout(
+    timeout: float, execution_timeout: timedelta | None, bounded: float
+) -> None:
+    """Airflow itself does not apply it while a task is deferred."""
+    assert bound(timeout, execution_timeout) == timedelta(seconds=bounded)

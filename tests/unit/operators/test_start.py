@@ -451,22 +451,28 @@ def test_a_version_that_is_not_known_is_refused_before_anything_is_sent(
 
 @pytest.mark.parametrize("dry_run", [True, "True", "true"])
 @pytest.mark.parametrize(
-    ("state", "restart", "plan"),
+    ("state", "restart", "decision", "plan"),
     [
-        ("STOP", False, ["sys: start, because it is STOP (round 0)", START]),
-        ("DOING", False, ["sys: nothing, because it is DOING (round 1)"]),
-        ("STOPPING", False, ["sys: wait, because it is STOPPING (round 1)"]),
-        ("INTERRUPTED", False, ["sys: refuse, because it is INTERRUPTED (round 1)"]),
-        ("INTERRUPTED", True, ["sys: stop, because it is INTERRUPTED (round 1) and restart_interrupted is set", STOP]),
+        ("STOP", False, "sys: start, because it is STOP (round 0)", [START]),
+        ("DOING", False, "sys: nothing, because it is DOING (round 1)", []),
+        ("STOPPING", False, "sys: wait, because it is STOPPING (round 1)", [START]),
+        ("INTERRUPTED", False, "sys: refuse, because it is INTERRUPTED (round 1)", []),
+        (
+            "INTERRUPTED",
+            True,
+            "sys: stop, because it is INTERRUPTED (round 1) and restart_interrupted is set",
+            [STOP, START],
+        ),
     ],
 )
 def test_a_dry_run_shows_the_plan_and_sends_nothing(
-    ready: Sandbox, clock: Time, dry_run: Any, state: str, restart: bool, plan: list[str]
+    ready: Sandbox, clock: Time, dry_run: Any, state: str, restart: bool, decision: str, plan: list[str]
 ) -> None:
     if state != "STOP":
         ready.force_status(state)
     result = start(dry_run=dry_run, restart_interrupted=restart).execute(make_context())
     assert result["plan"] == plan
+    assert result["decisions"] == [decision]
     assert (result["dry_run"], result["changed"]) == (True, False)
     assert result["state"] == state
     assert ready.writes == ()

@@ -63,7 +63,8 @@ def test_illegal_arguments_are_refused_before_any_sql(running: Sandbox, argument
 
 def test_a_dry_run_needs_no_confirm_and_sends_nothing(running: Sandbox) -> None:
     result = stop(confirm=False, dry_run=True).execute(make_context())
-    assert result["plan"] == ["sys: stop, because it is DOING (round 1)", STOP]
+    assert result["plan"] == [STOP]
+    assert result["decisions"] == ["sys: stop, because it is DOING (round 1)"]
     assert result["running"] is True
     assert running.writes == ()
 

@@ -6,12 +6,25 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 SYS_TENANT_ID = 1
 
 
-class ArchiveState(StrEnum):
+class _Word(StrEnum):
+    """A word of the server; what the manuals do not know is UNKNOWN, the same as a word that cannot be read."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:  # noqa: ARG003
+        return cls["UNKNOWN"]
+
+    @classmethod
+    def parse(cls, text: object) -> Self:
+        """The member a server's word means."""
+        return cls(str(text).strip().upper())
+
+
+class ArchiveState(_Word):
     """State of log archive. STOPPING to STOP and BEGINNING to DOING happen by themselves, INTERRUPTED never heals.
 
     3.x knows STOP, BEGINNING, DOING, STOPPING and INTERRUPTED (source, ob_backup_struct.cpp); 4.x adds PREPARE,
@@ -28,12 +41,6 @@ class ArchiveState(StrEnum):
     INTERRUPTED = "INTERRUPTED"
     UNKNOWN = "UNKNOWN"
     """Anything else the server says, or a row that cannot be read: neither healthy nor broken."""
-
-    @classmethod
-    def parse(cls, text: object) -> ArchiveState:
-        """The state a server's word means; UNKNOWN for a word that is not in the manuals."""
-        word = str(text).strip().upper()
-        return cls(word) if word in cls.__members__ else cls.UNKNOWN
 
     @property
     def is_running(self) -> bool:
@@ -120,7 +127,7 @@ class ArchiveSnapshot:
         return tuple(name for name in names if name not in existing)
 
 
-class PieceStatus(StrEnum):
+class PieceStatus(_Word):
     """Life of a piece (3.x source: ACTIVE, FREEZING, FROZEN; INACTIVE only for copies)."""
 
     ACTIVE = "ACTIVE"
@@ -129,14 +136,8 @@ class PieceStatus(StrEnum):
     INACTIVE = "INACTIVE"
     UNKNOWN = "UNKNOWN"
 
-    @classmethod
-    def parse(cls, text: object) -> PieceStatus:
-        """The status a server's word means."""
-        word = str(text).strip().upper()
-        return cls(word) if word in cls.__members__ else cls.UNKNOWN
 
-
-class FileStatus(StrEnum):
+class FileStatus(_Word):
     """Whether a piece's files can be used."""
 
     AVAILABLE = "AVAILABLE"
@@ -149,12 +150,9 @@ class FileStatus(StrEnum):
     UNKNOWN = "UNKNOWN"
 
     @classmethod
-    def parse(cls, text: object) -> FileStatus:
-        """The status a server's word means; some manuals misspell INCOMPLETE."""
-        word = str(text).strip().upper()
-        if word == "INCOMPELTE":
-            return cls.INCOMPLETE
-        return cls(word) if word in cls.__members__ else cls.UNKNOWN
+    def _missing_(cls, value: object) -> FileStatus | None:
+        """Some manuals misspell INCOMPLETE."""
+        return cls.INCOMPLETE if value == "INCOMPELTE" else super()._missing_(value)
 
 
 @dataclass(frozen=True)

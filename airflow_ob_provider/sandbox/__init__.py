@@ -5,7 +5,7 @@
     ...     box.connection()["login"]
     'root@sys'
 
-For tests, demonstrations and DAG development without a cluster. It needs sqlglot (extra ``sandbox``).
+For tests, demonstrations and DAG development without a cluster. It needs mysql-mimic and sqlglot (extra ``sandbox``).
 """
 
 from __future__ import annotations

@@ -9,6 +9,9 @@ import socket
 import ssl
 import threading
 
+from mysql_mimic.packets import SSLRequest
+from mysql_mimic.types import Commands
+
 from . import wire
 from .engine import Result
 from .errors import ConnectionCutError, ServerError
@@ -128,13 +131,13 @@ class ClientConnection:
         while True:
             packet = self.stream.read()
             command, payload = packet[0], packet[1:]
-            if command == wire.COM_QUIT:
+            if command == Commands.COM_QUIT:
                 return
-            if command == wire.COM_QUERY:
+            if command == Commands.COM_QUERY:
                 self._query(session, payload.decode("utf-8", "surrogateescape"))
-            elif command == wire.COM_INIT_DB:
+            elif command == Commands.COM_INIT_DB:
                 self._init_db(session, payload.decode())
-            elif command in {wire.COM_PING, wire.COM_RESET_CONNECTION}:
+            elif command in {Commands.COM_PING, Commands.COM_RESET_CONNECTION}:
                 self.stream.write(wire.ok_packet())
             else:
                 self._error(ServerError(1047, "Unknown command"))
@@ -147,21 +150,23 @@ class ClientConnection:
         tls = self._server.tls
         self.stream.write(wire.handshake(version, self._number, scramble, tls=tls is not None))
         response = wire.parse_handshake_response(self.stream.read())
-        if response.wants_tls and tls is not None:
+        if isinstance(response, SSLRequest) and tls is not None:
             self.stream.socket = tls.wrap_socket(self.stream.socket, server_side=True)
             self._server.replace_socket(self._number, self.stream.socket)
             response = wire.parse_handshake_response(self.stream.read())
-        auth = response.auth
-        if response.plugin and response.plugin != wire.AUTH_PLUGIN:
+        if isinstance(response, SSLRequest):
+            return None
+        auth = response.auth_response
+        if response.client_plugin and response.client_plugin != wire.AUTH.name:
             self.stream.write(wire.auth_switch(scramble))
             auth = self.stream.read()
-        user, tenant = self._world.split_login(response.user, proxy=self._server.proxy)
+        user, tenant = self._world.split_login(response.username, proxy=self._server.proxy)
         account = self._world.account(user, tenant)
         if account is None or not wire.native_password_ok(account[1].password, scramble, auth):
             self._error(access_denied(user, "127.0.0.1", password=bool(auth)))
             return None
         with self._world.locked():
-            session = Session(self._world, self._number, *account, response.attributes)
+            session = Session(self._world, self._number, *account, response.connect_attrs)
         if response.database:
             try:
                 session.use(response.database)

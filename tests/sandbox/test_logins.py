@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import socket
 import ssl
 
 import pymysql
 import pytest
-
-from airflow_ob_provider.sandbox import wire
 
 STATUS = "SELECT * FROM CDB_OB_BACKUP_ARCHIVELOG"
 
@@ -172,7 +171,32 @@ def test_tls(make_box, connect, tls_files):
     assert connect(box).rows(STATUS), "TLS is offered, not demanded"
 
 
+def test_tls_hello_in_one_segment_with_the_request_for_tls(make_box, tls_files):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*tls_files)
+    box = make_box(tls=context)
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = ssl.create_default_context(cafile=str(tls_files[0])).wrap_bio(
+        incoming, outgoing, server_hostname="localhost"
+    )
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    capabilities = pymysql.constants.CLIENT.PROTOCOL_41 | pymysql.constants.CLIENT.SSL
+    request = b"\x20\0\0\x01" + capabilities.to_bytes(4, "little") + bytes(4) + b"\x2d" + bytes(23)
+    with socket.create_connection((box.host, box.port), timeout=10) as raw:
+        raw.recv(1024)
+        raw.sendall(request + outgoing.read())
+        incoming.write(raw.recv(65536))
+        while True:
+            try:
+                client.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                incoming.write(raw.recv(65536))
+    assert client.version()
+
+
 def test_without_tls_none_is_advertised(make_box, connect):
     client = connect(make_box(), ssl={"check_hostname": False, "verify_mode": ssl.CERT_NONE})
-    assert not client.connection.server_capabilities & wire.SSL
+    assert not client.connection.server_capabilities & pymysql.constants.CLIENT.SSL
     assert not isinstance(client.connection._sock, ssl.SSLSocket)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import struct
 import threading
+import time
 from datetime import timedelta
 
 import pymysql
 import pytest
+from pymysql.constants import CLIENT
 
-from airflow_ob_provider.sandbox import Recorded, wire
-from airflow_ob_provider.sandbox.errors import ServerError
+from airflow_ob_provider.sandbox import Recorded
 
 STATUS = "SELECT * FROM CDB_OB_BACKUP_ARCHIVELOG"
 
@@ -286,12 +289,50 @@ def test_tenant_names_are_unique_and_sys_stays(box, client):
 # --- protocol ---------------------------------------------------------------------------------------------
 
 
-def test_error_packets_carry_the_sqlstate():
-    for errno, state in {1045: b"42000", 1146: b"42S02", 1227: b"42501", 1235: b"0A000", 4009: b"58030",
-                         4114: b"08S01", 4527: b"F0000", 5099: b"42000", 9036: b"HY000"}.items():  # fmt: skip
-        packet = wire.error_packet(ServerError(errno))
-        assert packet[3:9] == b"#" + state
-        assert int.from_bytes(packet[1:3], "little") == errno
+class Raw:
+    """A client that speaks the protocol by hand."""
+
+    def __init__(self, box, user="root@sys", auth=b"", plugin="mysql_native_password"):
+        self.socket = socket.create_connection((box.host, box.port), timeout=10)
+        greeting = self.read()
+        salt = greeting[greeting.index(b"\0", 1) + 5 :]
+        self.salt = salt[:8] + salt[27:39]
+        capabilities = CLIENT.PROTOCOL_41 | CLIENT.SECURE_CONNECTION | (CLIENT.PLUGIN_AUTH if plugin else 0)
+        hello = capabilities.to_bytes(4, "little") + bytes(4) + b"\x2d" + bytes(23)
+        hello += user.encode() + b"\0" + bytes([len(auth)]) + auth
+        self.write(hello + (plugin.encode() + b"\0" if plugin else b""), number=1)
+        self.answer = self.read()
+
+    def read(self):
+        header = self._exactly(4)
+        return self._exactly(int.from_bytes(header[:3], "little"))
+
+    def _exactly(self, count):
+        data = b""
+        while len(data) < count:
+            chunk = self.socket.recv(count - len(data))
+            if not chunk:
+                raise EOFError
+            data += chunk
+        return data
+
+    def write(self, payload, number=0):
+        self.socket.sendall(len(payload).to_bytes(3, "little") + bytes([number]) + payload)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+
+def test_error_packets_carry_the_sqlstate(box):
+    with Raw(box) as raw:
+        for errno, state in {1045: b"42000", 1146: b"42S02", 1227: b"42501", 1235: b"0A000", 4009: b"58030",
+                             4114: b"08S01", 4527: b"F0000", 5099: b"42000", 9036: b"HY000"}.items():  # fmt: skip
+            box.faults.error_once = ("SELECT 1", errno, "why")
+            raw.write(b"\x03SELECT 1")
+            assert raw.read() == b"\xff" + errno.to_bytes(2, "little") + b"#" + state + b"why"
 
 
 def test_long_values_and_many_rows(box, client):
@@ -302,42 +343,87 @@ def test_long_values_and_many_rows(box, client):
     assert client.value("SELECT value FROM __all_sys_parameter WHERE name='backup_region'") == big
 
 
-def test_other_auth_plugins_are_switched(make_box, connect, monkeypatch):
-    monkeypatch.setattr(pymysql.connections, "_DEFAULT_AUTH_PLUGIN", None, raising=False)
-    box = make_box(password="pw")
-    scramble = b"a" * 20
-    assert wire.auth_switch(scramble) == b"\xfemysql_native_password\0" + scramble + b"\0"
-    response = pymysql._auth.scramble_native_password(b"pw", scramble)
-    assert wire.native_password_ok("pw", scramble, response)
-    assert not wire.native_password_ok("other", scramble, response)
+def test_other_auth_plugins_are_switched(make_box):
+    with Raw(make_box(password="pw"), auth=b"abc", plugin="caching_sha2_password") as raw:
+        assert raw.answer == b"\xfemysql_native_password\0" + raw.salt + b"\0"
+        raw.write(pymysql._auth.scramble_native_password(b"pw", raw.salt), number=3)
+        assert raw.read()[0] == 0
+
+
+def test_handshake_of_a_client_without_plugins(box):
+    with Raw(box, plugin="") as raw:
+        assert raw.answer[0] == 0
+        raw.write(b"\x03SELECT 1")
+        assert raw.read() == b"\x01"
+
+
+def test_a_refused_login_ends_the_connection(box, caplog):
+    with Raw(box, auth=b"x" * 20) as raw:
+        assert raw.answer[:3] == b"\xff\x15\x04"
+        assert raw.socket.recv(1) == b""
+    assert box.statements == box._server.sessions == ()
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("packet", [b"root@sys", b"root@sys\0\0test", b"root@sys\0\0test\0mysql_native_password"])
+def test_login_without_its_last_nul(box, packet):
+    with socket.create_connection((box.host, box.port), timeout=10) as raw:
+        raw.recv(1024)
+        capabilities = CLIENT.PROTOCOL_41 | CLIENT.SECURE_CONNECTION
+        for part, flag in enumerate((CLIENT.CONNECT_WITH_DB, CLIENT.PLUGIN_AUTH), start=2):
+            capabilities |= flag if packet.count(b"\0") >= part else 0
+        packet = capabilities.to_bytes(4, "little") + bytes(4) + b"\x2d" + bytes(23) + packet
+        raw.sendall(len(packet).to_bytes(3, "little") + b"\x01" + packet)
+        assert raw.recv(1024)[3:] == b"\x02\0\0\0\x02\0\0\0"
+
+
+def test_header_in_pieces(box):
+    with Raw(box) as raw:
+        for piece in (b"\x09", b"\0\0", b"\0\x03SELE", b"CT 1"):
+            raw.socket.sendall(piece)
+            time.sleep(0.02)
+        assert raw.read() == b"\x01"
+
+
+def test_a_command_of_two_packets(box):
+    with Raw(box) as raw:
+        raw.write(b"\x0e" + bytes(2**24 - 2))
+        raw.write(b"the rest", number=1)
+        assert raw.read()[0] == 0
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\n\r\n", b"\x04\0\0"])
+def test_client_that_vanishes_leaves_nothing(box, client, caplog, sent):
     with socket.create_connection((box.host, box.port)) as raw:
-        stream = wire.PacketStream(raw)
-        greeting = stream.read()
-        salt = greeting[greeting.index(b"\0", 1) + 5 :]
-        salt = salt[:8] + salt[27:39]
-        capabilities = wire.PROTOCOL_41 | wire.PLUGIN_AUTH | wire.SECURE_CONNECTION
-        hello = capabilities.to_bytes(4, "little") + bytes(4) + b"\x2d" + bytes(23)
-        stream.write(hello + b"root@sys\0" + b"\x03abc" + b"caching_sha2_password\0")
-        assert stream.read() == wire.auth_switch(salt)
-        stream.write(pymysql._auth.scramble_native_password(b"pw", salt))
-        assert stream.read()[0] == 0
-
-
-def test_very_old_handshake_without_secure_connection(box):
-    with socket.create_connection((box.host, box.port)) as raw:
-        stream = wire.PacketStream(raw)
-        stream.read()
-        hello = wire.PROTOCOL_41.to_bytes(4, "little") + bytes(4) + b"\x2d" + bytes(23)
-        stream.write(hello + b"root@sys\0" + b"\0")
-        assert stream.read()[0] == 0
-        stream.write(b"\x03SELECT 1")
-        assert stream.read() == b"\x01"
-
-
-def test_client_that_vanishes_leaves_nothing(box, client):
-    raw = socket.create_connection((box.host, box.port))
-    raw.close()
+        raw.sendall(sent)
     assert client.value("SELECT 1") == 1
+    assert len(box._server.sessions) == 1
+    box.stop()
+    assert not caplog.records
+
+
+def test_client_that_does_not_wait_for_its_answer(box, client, caplog):
+    box.faults.slow_answers_seconds = 0.1
+    box.faults.slow_answers_pattern = "SELECT (2|nope)"
+    for sql in (b"SELECT 2", b"SELECT nope"):
+        with Raw(box) as raw:
+            raw.write(b"\x03" + sql)
+            raw.write(b"\x03" + sql)
+            # Closing with a reset: the answer meets a dead connection.
+            raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    deadline = time.monotonic() + 10
+    while len(box._server.sessions) > 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert client.value("SELECT 1") == 1
+    assert not caplog.records
+
+
+def test_a_defect_of_the_sandbox_is_in_the_log(box, client, caplog, monkeypatch):
+    monkeypatch.setattr(type(box._server.sessions[0]), "execute", lambda *_: 1 / 0)
+    assert client.error("SELECT 1")[0] == 2013
+    (record,) = caplog.records
+    assert record.exc_info[0] is ZeroDivisionError
 
 
 def test_start_and_stop_are_idempotent(make_box):
@@ -347,12 +433,29 @@ def test_start_and_stop_are_idempotent(make_box):
     box.stop()
 
 
-def test_stopping_does_not_wait_for_clients(make_box, connect):
+def test_stopping_does_not_wait_for_clients(make_box, connect, caplog):
     box = make_box()
-    client = connect(box)
+    client, other = connect(box), connect(box)
+    box.faults.slow_answers_seconds = 5
+    box.faults.slow_answers_pattern = "SELECT 2"
+
+    def ask():
+        with contextlib.suppress(pymysql.MySQLError):
+            other.do("SELECT 2")
+
+    waiting = threading.Thread(target=ask)
+    waiting.start()
+    while "SELECT 2" not in [entry.sql for entry in list(box._server.world.recorder._entries.values())]:
+        time.sleep(0.01)
+    threads = {thread for thread in threading.enumerate() if thread.name.startswith("sandbox-")}
+    started = time.monotonic()
     box.stop()
+    assert time.monotonic() - started < 4
     with pytest.raises(pymysql.MySQLError):
         client.do("SELECT 1")
+    waiting.join()
+    assert not threads & set(threading.enumerate())
+    assert not caplog.records
 
 
 def test_tenants_and_zones(client):

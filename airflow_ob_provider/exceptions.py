@@ -61,7 +61,7 @@ class WaitRefusedError(OceanBaseError, AirflowFailException):
 
 
 class WaitTimeoutError(OceanBaseError, AirflowFailException):
-    """An operator's wait ended without an answer; what was last seen is in the text."""
+    """An operator's wait ended without an answer."""
 
 
 def server_error(

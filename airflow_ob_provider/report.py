@@ -20,13 +20,17 @@ _PROVES = (
 )
 
 
-def cluster_report(conn_id: str, results: Mapping[str, Any], *, dry_run: bool) -> dict[str, Any]:
+def cluster_report(
+    conn_id: str, results: Mapping[str, Any], now: Mapping[str, Any] | None, *, dry_run: bool
+) -> dict[str, Any]:
     """What happened to one cluster.
 
     Proven means: every tenant was DOING, its pieces were usable and its logs up to a moment are archived, all in one
     and the same round. A cluster without user tenants archives nothing, so it proves nothing.
 
     :param results: results of the tasks by name; None where a task failed, was skipped or did not run.
+    :param now: the state at the moment of the report, from
+        :func:`~airflow_ob_provider.operators.archivelog.present_state`; None where it could not be read.
     :return: plain JSON: ``verdict``, ``markdown``, ``statements``, ``steps`` (each in words), ``row`` for
         :func:`fleet_report`, ``asset_extra``.
     """
@@ -38,6 +42,12 @@ def cluster_report(conn_id: str, results: Mapping[str, Any], *, dry_run: bool) -
         and proof.get("states") == ["DOING"]
         and len(rounds) == 1
         and bool(found["doing"].get("tenants_doing"))
+        and bool(found["prerequisites"].get("passed"))
+        and bool(start.get("running"))
+        # What was proven must hold still: somebody may have cleared old tasks, or the stream may have broken since.
+        and now is not None
+        and now.get("state") == "DOING"
+        and {now.get("round")} == rounds
     )
     # A round that runs is verified in a dry run as well, and may fail there.
     verdict = PROVEN if proven else DRY_RUN if dry_run and start and not start.get("running") else NOT_PROVEN
@@ -53,10 +63,14 @@ def cluster_report(conn_id: str, results: Mapping[str, Any], *, dry_run: bool) -
     if failing:
         rows = [(item["level"], item["check"], item["observed"], item["hint"]) for item in failing]
         parts.append(tabulate(rows, headers=("level", "check", "observed", "what to do"), tablefmt="github"))
-    title = "Would be sent" if dry_run else "Sent"
+    present = f"{now['state']}, round {now['round']}" if now else "the state could not be read"
+    parts.append(f"At the time of this report: {present}.")
+    title = "Would be sent" if dry_run else "Sent by the tasks that succeeded"
     parts.append(
         f"{title}: " + ("; ".join(f"`{text}`" for text in statements) if statements else "nothing that writes")
     )
+    if verdict == NOT_PROVEN:
+        parts.append("A task that failed may have sent more: search `gv$sql_audit` for `airflow-ob-provider`.")
     if proven:
         parts.append(_PROVES)
     return {
@@ -68,8 +82,8 @@ def cluster_report(conn_id: str, results: Mapping[str, Any], *, dry_run: bool) -
             "connection": conn_id,
             "verdict": verdict,
             "version": who.get("version") or "",
-            "round": proof.get("round", start.get("round", "")),
-            "state": " ".join(proof.get("states") or [start.get("state", "")]),
+            "round": now["round"] if now else "",
+            "state": now["state"] if now else "unknown",
             "started": proof.get("started") or start.get("started") or "",
             "checkpoint": proof.get("checkpoint") or "",
         },
@@ -115,7 +129,7 @@ def _line(step: str, result: Mapping[str, Any], *, dry_run: bool) -> str:
     if step == "option":
         return _changed(result, dry_run=dry_run) + (f": {result['after']}" if result.get("after") else "")
     if step == "freeze":
-        return _FROZEN[result.get("completed")] if result["changed"] else "would freeze"
+        return "would freeze" if result.get("dry_run") else _FROZEN[result.get("completed")]
     if step == "start":
         return f"{_changed(result, dry_run=dry_run)}: {result['state']}, round {result['round']}"
     if step == "doing":

@@ -41,7 +41,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from airflow_ob_provider.assets.oceanbase import LOG_ARCHIVE_ALIAS, log_archive_asset
 from airflow_ob_provider.oceanbase.options import COMPRESSIONS, MODES
-from airflow_ob_provider.operators.archivelog import StartArchivelogOperator, start_is_needed
+from airflow_ob_provider.operators.archivelog import StartArchivelogOperator, present_state, start_is_needed
 from airflow_ob_provider.operators.freeze import MinorFreezeOperator
 from airflow_ob_provider.operators.prerequisites import CheckBackupPrerequisitesOperator
 from airflow_ob_provider.operators.settings import (
@@ -262,11 +262,19 @@ with DAG(
         )
         def summary(conn_id: str, params: Any = None, outlet_events: Any = None, ti: Any = None) -> dict[str, Any]:
             """The report of one cluster; red unless log backup is proven, whatever failed before."""
-            # Pulled by name: as arguments they would draw a line from every task to this one.
+            # Pulled by name: as arguments they would draw a line from every task to this one. And only of tasks that
+            # have succeeded now: a task that is cleared and never starts again keeps the result of its last run.
+            states = ti.get_task_states(
+                dag_id=ti.dag_id, run_ids=[ti.run_id], map_index=ti.map_index, task_ids=list(steps.values())
+            )[ti.run_id]
             results = {
-                step: ti.xcom_pull(task_ids=task_id, map_indexes=ti.map_index) for step, task_id in steps.items()
+                step: ti.xcom_pull(task_ids=task_id, map_indexes=ti.map_index)
+                for step, task_id in steps.items()
+                # A failed check has told its findings.
+                if (state := states.get(f"{task_id}_{ti.map_index}")) == "success"
+                or (step == "prerequisites" and state == "failed")
             }
-            report = cluster_report(conn_id, results, dry_run=params["dry_run"])
+            report = cluster_report(conn_id, results, present_state(conn_id), dry_run=params["dry_run"])
             log.info("%s", report["markdown"])
             ti.xcom_push(key="return_value", value=report)
             if report["verdict"] == NOT_PROVEN:

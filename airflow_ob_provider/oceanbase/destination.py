@@ -70,7 +70,7 @@ class Destination:
         return f"{self.scheme}://{self.path}" + (f"?{query}" if query else "")
 
     def __str__(self) -> str:
-        return self.redacted
+        return redact(self.redacted)
 
     def same_place(self, other: Destination) -> bool:
         """Whether both name the same directory: scheme, path and host; keys and other parameters don't count."""
@@ -102,6 +102,8 @@ class Destination:
             return "it holds a blank, a quote, a backslash or a control character"
         if any("&" in value for _, value in (*self.parameters, *self.secrets)):
             return "a parameter holds '&', which begins the next parameter"
+        if "@" in self.path.partition("/")[0]:
+            return "it holds a login before '@'; keys come from the connection dest_conn_id"
         given = {name for name, value in (*self.parameters, *self.secrets) if value}
         if self.scheme == "file":
             if not self.path.startswith("/"):

@@ -122,6 +122,11 @@ def plan_option(current: ArchiveOption, wanted: WantedOption, *, round_runs: boo
     )
     if not detour:
         return (target,)
+    if wanted.mode is None:
+        raise ValueError(
+            "compression='disable' is reached from mandatory only by way of optional; if that were interrupted, "
+            f"mode='{KEEP}' would keep optional. Say which mode is wanted: mandatory or optional"
+        )
     if round_runs:
         raise ValueError(
             "mode='mandatory' with compression='disable' cannot be reached from mandatory while log backup runs: "

@@ -385,7 +385,11 @@ def _no_tenants(names: Iterable[str]) -> Terminal:
 
 
 def _interrupted(snapshot: ArchiveSnapshot, tenants: tuple[str, ...]) -> Terminal | None:
-    rows = [row for row in _judged(snapshot, tenants) if row.state is ArchiveState.INTERRUPTED]
+    # A row left over from an older round of the cluster says nothing about this one.
+    newest = snapshot.round_id if snapshot.scope is Scope.CLUSTER else 0
+    rows = [
+        row for row in _judged(snapshot, tenants) if row.state is ArchiveState.INTERRUPTED and row.round_id >= newest
+    ]
     return Terminal(f"the log stream is broken: {_states(rows)}", RECOVERY) if rows else None
 
 

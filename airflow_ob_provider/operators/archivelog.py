@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk.exceptions import AirflowException
+
 from airflow_ob_provider.arguments import check_flag
-from airflow_ob_provider.exceptions import ArchiveStateError, NotVerifiedError, OceanBaseServerError
+from airflow_ob_provider.exceptions import ArchiveStateError, NotVerifiedError, OceanBaseServerError, WaitTimeoutError
 from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
 from airflow_ob_provider.oceanbase.dialects import Dialect
 from airflow_ob_provider.oceanbase.models import ArchiveRow, ArchiveSnapshot, ArchiveState, to_json
@@ -56,6 +58,8 @@ class _SwitchOperator(WaitingOperator):
             return plan | {"decisions": [str(step) for step in steps]} | self._facts(snapshot)
         if not steps:
             raise NotVerifiedError("the server shows no state of log backup, so nothing was sent")
+        if any(step.row.state is ArchiveState.UNKNOWN for step in refused):
+            raise NotVerifiedError(f"{'; '.join(map(str, refused))}. Nothing was sent; the next try reads again")
         if refused:
             raise ArchiveStateError("; ".join(f"{step}. {step.hint}" for step in refused))
         for step, script in zip(steps, scripts, strict=True):
@@ -78,6 +82,12 @@ class _SwitchOperator(WaitingOperator):
     def check_effect(self, snapshot: ArchiveSnapshot) -> None:
         """:raises ArchiveStateError: what was read back last is not what was asked for."""
         raise NotImplementedError
+
+    def timed_out(self, context: Context) -> Any:  # noqa: ARG002
+        """:raises WaitTimeoutError: with the state as it is now; what was sent stays sent."""
+        now = present_state(self.oceanbase_conn_id)
+        seen = f"log backup is {now['state']} (round {now['round']})" if now else "the state cannot be read"
+        raise WaitTimeoutError(f"{self._timeout_error()} Now {seen}.")
 
     or_running = False
 
@@ -110,7 +120,7 @@ class _SwitchOperator(WaitingOperator):
         return {
             "oceanbase_conn_id": self.oceanbase_conn_id,
             "round": snapshot.round_id,
-            "state": " ".join(sorted({row.status for row in rows})),
+            "state": _words(snapshot),
             "running": bool(rows) and all(row.state.is_running for row in rows),
             "started": to_json(max((row.started for row in rows if row.started), default=None)),
             "checkpoint": to_json(min((row.checkpoint for row in rows if row.checkpoint), default=None)),
@@ -213,6 +223,16 @@ class StopArchivelogOperator(_SwitchOperator):
         """The plan has seen STOP everywhere."""
 
 
+def present_state(oceanbase_conn_id: str) -> dict[str, Any] | None:
+    """State and round now; None where they cannot be read."""
+    try:
+        with OceanBaseHook(oceanbase_conn_id=oceanbase_conn_id).session() as session:
+            snapshot = session.dialect.archive()
+    except (AirflowException, ValueError):
+        return None
+    return {"state": _words(snapshot), "round": snapshot.round_id} if snapshot.governing else None
+
+
 def start_is_needed(oceanbase_conn_id: str) -> bool:
     """Whether no round runs on this cluster, so that a start, and a freeze before it, has something to do."""
     with OceanBaseHook(oceanbase_conn_id=oceanbase_conn_id).session() as session:
@@ -221,6 +241,10 @@ def start_is_needed(oceanbase_conn_id: str) -> bool:
 
 
 _SENDING = (Action.START, Action.STOP)
+
+
+def _words(snapshot: ArchiveSnapshot) -> str:
+    return " ".join(sorted({row.status for row in snapshot.governing}))
 
 
 def _archive(dialect: Dialect) -> ArchiveSnapshot:

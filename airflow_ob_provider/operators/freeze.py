@@ -37,7 +37,7 @@ class MinorFreezeOperator(WaitingOperator):
 
     :param tenants: tenants to freeze; None means the whole cluster.
     :param wait: False returns as soon as memtables are frozen.
-    :param on_timeout: when the freeze was not seen on disk in time, or could not be seen at all: ``"warn"`` (default)
+    :param on_timeout: when the server refuses the freeze, or it was not seen on disk in time: ``"warn"`` (default)
         succeeds with ``completed`` False, ``"fail"`` fails.
     :return: ``changed``, ``statements``, ``frozen_at`` (the server's clock), ``completed``, ``merges`` (minor merges
         that ended since; 0 is normal on an idle cluster). ``frozen_at`` is None after a deferred wait that timed out.
@@ -68,13 +68,24 @@ class MinorFreezeOperator(WaitingOperator):
         statement, tenant_ids, now = self.read(lambda dialect: _prepare(dialect, names))
         if self.is_dry_run:
             return self.planned([str(statement)]) | {"oceanbase_conn_id": self.oceanbase_conn_id}
-        self.hook.execute(statement)
+        failure: OceanBaseServerError | None = None
+        try:
+            self.hook.execute(statement)
+        except OceanBaseServerError as error:
+            if self.on_timeout == "fail":
+                raise
+            failure = error
         result = {
             "oceanbase_conn_id": self.oceanbase_conn_id,
             "changed": True,
             "statements": [str(statement)],
             "frozen_at": to_json(now),
         }
+        if failure:
+            self.log.warning("Going on without a freeze; log backup may take longer to start: %s", failure)
+            # A connection that was lost may have carried it; a refusal has changed nothing.
+            sent = result["statements"] if failure.is_transient else []
+            return result | {"changed": failure.is_transient, "statements": sent, "completed": False, "merges": None}
         if not waits:
             return result | {"completed": None}
         return self.wait_for(FreezeDone(since=now, tenant_ids=tenant_ids), context, "frozen", result)
@@ -98,7 +109,7 @@ class MinorFreezeOperator(WaitingOperator):
         self.log.warning("Going on without a finished freeze; log backup may take longer to start: not on disk in time")
         try:
             sent = [str(self.read(lambda dialect: dialect.minor_freeze(check_tenant_names(self.tenants))))]
-        except OceanBaseServerError as error:
+        except (OceanBaseServerError, ValueError) as error:
             self.log.warning("What was sent cannot be shown: %s", error)
             sent = []
         return {

@@ -204,7 +204,7 @@ def _must_be_stopped(snapshot: ArchiveSnapshot, place: Setting, wanted: Destinat
 
 
 def _must_not_switch_splitting(snapshot: ArchiveSnapshot, place: Setting, wanted: DestinationOption) -> None:
-    running = any(row.state is not ArchiveState.STOP for row in snapshot.governing)
+    running = not snapshot.governing or any(row.state is not ArchiveState.STOP for row in snapshot.governing)
     if running and DestinationOption.parse(place.agreed or "").splits != wanted.splits:
         raise ArchiveStateError(
             "log_archive_piece_switch_interval cannot be switched on or off while log backup runs (1235); keep it as "

@@ -32,8 +32,11 @@ RESULTS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def report(dry_run: bool = False, **changes: Any) -> dict[str, Any]:
-    made = cluster_report("ob1", RESULTS | changes, dry_run=dry_run)
+STATE = {"state": "DOING", "round": 3}
+
+
+def report(dry_run: bool = False, now: dict[str, Any] | None = STATE, **changes: Any) -> dict[str, Any]:
+    made = cluster_report("ob1", RESULTS | changes, now, dry_run=dry_run)
     assert json.loads(json.dumps(made)) == made
     return made
 
@@ -71,7 +74,8 @@ def test_proven() -> None:
         "3 pieces of 2 tenants, newest ACTIVE/AVAILABLE",
         f"everything before {NOW} is archived (checkpoint {NOW})",
         "Repair NTP",
-        "Sent: `SET dest`; `FREEZE`; `ARCHIVELOG`",
+        "Sent by the tasks that succeeded: `SET dest`; `FREEZE`; `ARCHIVELOG`",
+        "At the time of this report: DOING, round 3.",
         "Not proven: that the files can be read back",
     ):
         assert expected in words
@@ -91,6 +95,13 @@ def test_proven() -> None:
         {"pieces": {**RESULTS["pieces"], "round": 2}},
         {"doing": {**RESULTS["doing"], "round": 2}},
         {"doing": {**RESULTS["doing"], "tenants_doing": 0}},
+        {"start": None},
+        {"start": {**RESULTS["start"], "running": False}},
+        {"prerequisites": None},
+        {"prerequisites": {**RESULTS["prerequisites"], "passed": False}},
+        {"now": None},
+        {"now": {"state": "INTERRUPTED", "round": 3}},
+        {"now": {"state": "DOING", "round": 4}},
     ],
     ids=str,
 )
@@ -98,17 +109,22 @@ def test_proven() -> None:
 def test_anything_less_is_not_proven(changes: dict[str, Any], dry_run: bool) -> None:
     """Also in a dry run: a round that runs is verified there, too."""
     made = report(dry_run, **changes)
-    assert made["verdict"] == NOT_PROVEN
+    if dry_run and changes == {"start": {**RESULTS["start"], "running": False}}:
+        assert made["verdict"] == DRY_RUN, "nothing runs that could be verified"
+    else:
+        assert made["verdict"] == NOT_PROVEN
     assert "Proven by the server" not in made["markdown"]
 
 
 def test_every_step_has_a_line_whatever_happened() -> None:
-    made = cluster_report("ob1", {}, dry_run=False)
+    made = cluster_report("ob1", {}, None, dry_run=False)
     assert made["verdict"] == NOT_PROVEN
     assert set(made["steps"]) == set(RESULTS)
     assert all(line.startswith("no result") for line in made["steps"].values())
-    assert "Sent: nothing that writes" in made["markdown"]
-    assert made["row"]["state"] == ""
+    assert "Sent by the tasks that succeeded: nothing that writes" in made["markdown"]
+    assert "A task that failed may have sent more" in made["markdown"]
+    assert "the state could not be read" in made["markdown"]
+    assert made["row"]["state"] == "unknown"
 
 
 def test_a_dry_run() -> None:
@@ -122,6 +138,7 @@ def test_a_dry_run() -> None:
             "start": {"changed": False, "dry_run": True, "plan": ["ARCHIVELOG"], "state": "STOP", "round": 2,
                       "running": False},
         },
+        {"state": "STOP", "round": 2},
         dry_run=True,
     )  # fmt: skip
     assert made["verdict"] == DRY_RUN
@@ -131,7 +148,7 @@ def test_a_dry_run() -> None:
     assert made["steps"]["start"] == "would change: STOP, round 2"
     assert "Would be sent: `SET dest`; `FREEZE`; `ARCHIVELOG`" in made["markdown"]
     assert (made["row"]["state"], made["row"]["round"]) == ("STOP", 2)
-    assert cluster_report("ob1", {}, dry_run=True)["verdict"] == NOT_PROVEN, "not even the plan came back"
+    assert cluster_report("ob1", {}, STATE, dry_run=True)["verdict"] == NOT_PROVEN, "not even the plan came back"
 
 
 @pytest.mark.parametrize(

@@ -289,7 +289,7 @@ def test_the_report_shows_no_canary(box: Sandbox, time: Time) -> None:
         "destination": result(SetBackupDestinationOperator(task_id="b", **MOVED)),
         "start": result(StartArchivelogOperator(task_id="c")),
     }
-    report = cluster_report("oceanbase_default", results, dry_run=False)
+    report = cluster_report("oceanbase_default", results, None, dry_run=False)
     whole = fleet_report(["oceanbase_default"], [report], dry_run=False)
     text = json.dumps([report, whole])
     assert leaks(text) == []

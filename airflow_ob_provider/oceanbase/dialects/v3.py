@@ -214,7 +214,11 @@ class V3Dialect:
             round_id = current
         rows = self._read(_PIECES.format(now=_NOW, round_id=int(round_id)))
         read_at, zone = _read_at(rows)
-        found = tuple(_pieces_row(row, int(round_id), zone) for row in rows if row.get("pieces") is not None)
+        found = tuple(
+            _pieces_row(row, int(round_id), zone)
+            for row in rows
+            if row.get("pieces") is not None and not _is_dropped(text(row, "tenant_name"))
+        )
         return PieceSnapshot(
             read_at, int(round_id), found, _user_tenants(rows), not stopped and int(round_id) >= current
         )

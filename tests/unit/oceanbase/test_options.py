@@ -180,6 +180,8 @@ def expected(current: ArchiveOption, wanted: WantedOption, round_runs: bool) -> 
         return "compression='keep' cannot be met"
     target = f"{mode.value} compression= {compression.value}"
     if (current.mode, mode, compression) == (MANDATORY, MANDATORY, DISABLE):
+        if wanted.mode is None:
+            return "Say which mode is wanted"
         return "while log backup runs" if round_runs else ["optional compression= disable", target]
     return [target]
 
@@ -217,6 +219,7 @@ def test_the_table_has_each_outcome() -> None:
         "mode='keep' cannot be met",
         "compression='keep' cannot be met",
         "while log backup runs",
+        "Say which mode is wanted",
     }
 
 

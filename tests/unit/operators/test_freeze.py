@@ -146,8 +146,19 @@ def test_the_deferral_has_the_timeout(cluster: Sandbox, clock: Time) -> None:
 )
 def test_a_freeze_that_is_refused(cluster: Sandbox, clock: Time, errno: int, error: Any) -> None:
     cluster.faults.error_once = (FREEZE, errno)
-    end = ending(lambda: drive(freeze(), make_context(), clock))
+    end = ending(lambda: drive(freeze(on_timeout="fail"), make_context(), clock))
     assert isinstance(end.error, error)
+    assert writes(cluster) == [FREEZE]
+
+
+@pytest.mark.parametrize(("errno", "may_have_happened"), [(4025, True), (4179, False), (5157, False)])
+def test_a_freeze_that_is_refused_stops_no_start(
+    cluster: Sandbox, clock: Time, errno: int, may_have_happened: bool
+) -> None:
+    cluster.faults.error_once = (FREEZE, errno)
+    result = drive(freeze(), make_context(), clock)
+    assert (result["completed"], result["changed"]) == (False, may_have_happened)
+    assert result["statements"] == ([FREEZE] if may_have_happened else [])
     assert writes(cluster) == [FREEZE]
 
 

@@ -163,9 +163,9 @@ def test_somebody_who_starts_in_between_is_as_good_as_we(ready: Sandbox, clock: 
 def test_a_word_nobody_knows_changes_nothing(ready: Sandbox, clock: Time, word: str) -> None:
     ready.faults.malformed = {"CDB_OB_BACKUP_ARCHIVELOG.STATUS": word}
     end = ending(lambda: drive(start(restart_interrupted=True), make_context(), clock))
-    assert end.state == "failed"
-    assert isinstance(end.error, ArchiveStateError)
-    assert "nothing was changed" in end.text
+    assert end.state == "retry", "one odd answer may be a server in the middle of something"
+    assert isinstance(end.error, NotVerifiedError)
+    assert "Nothing was sent" in end.text
     assert writes(ready) == []
 
 

@@ -186,21 +186,21 @@ CASES = [
     (
         "servers",
         runs("UPDATE __all_server SET status = 'inactive' WHERE svr_ip = '10.0.0.2'"),
-        Level.FAIL,
+        Level.WARN,
         "1 of 2 active; 10.0.0.2:2882 (zone2): inactive",
         "bring it back",
     ),
     (
         "servers",
         runs("UPDATE __all_server SET stop_time = 1 WHERE svr_ip = '10.0.0.2'"),
-        Level.FAIL,
+        Level.WARN,
         "1 of 2 active; 10.0.0.2:2882 (zone2): active, stopped by an administrator",
         "bring it back",
     ),
     (
         "servers",
         runs("UPDATE __all_server SET start_service_time = 0"),
-        Level.FAIL,
+        Level.WARN,
         "0 of 2 active; 10.0.0.1:2882 (zone1): active, not serving; 10.0.0.2:2882 (zone2): active, not serving",
         "bring it back",
     ),
@@ -284,6 +284,15 @@ def test_one_finding(check: str, change: Callable[[FakeServer], None], level: Le
     assert found.expected == EXPECTED[check]
     assert hint in found.hint
     assert bool(hint) is bool(found.hint)
+
+
+def test_a_dead_server_refuses_a_start_but_not_a_look_at_a_round_that_runs() -> None:
+    server = stopped()
+    sql(server, "UPDATE __all_server SET status = 'inactive' WHERE svr_ip = '10.0.0.2'")
+    assert findings(server)["servers"].level is Level.FAIL
+    for state, level in (("BEGINNING", Level.WARN), ("DOING", Level.WARN), ("INTERRUPTED", Level.FAIL)):
+        set_state(server, state)
+        assert findings(server)["servers"].level is level
 
 
 def test_only_the_first_offenders_are_named() -> None:

@@ -26,8 +26,8 @@ class SetBackupDestinationOperator(OceanBaseOperator):
     """Set where backups go (3.x: ``backup_dest`` and ``backup_dest_option``), on every server.
 
     Compares first: the same directory and host is left alone, whatever its keys, because the server refuses to set a
-    destination again that it has used (9026). ``backup_dest`` is written only while log backup is STOP. The server does not look whether
-    the directory exists or can be written; only a start proves that.
+    destination again that it has used (9026). ``backup_dest`` is written only while log backup is STOP. The server does
+    not look whether the directory exists or can be written; only a start proves that.
 
     :param destination: ``file:///dir``, ``oss://bucket/dir?host=…`` or ``cos://…``, without keys; None keeps
         the one that is set.

@@ -59,6 +59,9 @@ from airflow_ob_provider.sensors.archivelog import (
 log = logging.getLogger(__name__)
 
 
+_APPROVED = "{{ params.mandatory_approved or ti.xcom_pull(task_ids='approve_mandatory_mode') is not none }}"
+
+
 def _seconds(default: int, section: str, description: str) -> Param:
     return Param(default, type="integer", minimum=10, maximum=604_800, section=section, description_md=description)
 
@@ -170,7 +173,7 @@ with DAG(
 
     @task.branch
     def approval_gate(params: Any = None) -> str:
-        """Only a switch to mandatory mode needs a person; a cluster that cannot be read counts as a switch."""
+        """Only a switch to mandatory mode needs a person. A cluster that cannot be read now is not switched then."""
         settled = params["mode"] != "mandatory" or params["mandatory_approved"] or params["dry_run"]
         if settled or not any(switches_mode(conn_id, params["mode"]) for conn_id in params["oceanbase_conn_ids"]):
             return "proceed"
@@ -208,7 +211,11 @@ with DAG(
             **place,
         )
         option = SetArchiveOptionOperator(
-            task_id="option", mode="{{ params.mode }}", compression="{{ params.compression }}", **writes
+            task_id="option",
+            mode="{{ params.mode }}",
+            compression="{{ params.compression }}",
+            allow_mandatory=_APPROVED,
+            **writes,
         )
 
         with TaskGroup("freeze") as freeze:

@@ -9,12 +9,13 @@ from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowException
 from airflow.sdk.log import mask_secret
 
-from airflow_ob_provider.exceptions import ArchiveStateError, NotVerifiedError
+from airflow_ob_provider.arguments import check_flag
+from airflow_ob_provider.exceptions import ArchiveStateError, NotVerifiedError, PrerequisitesNotMetError
 from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
 from airflow_ob_provider.oceanbase.destination import Destination, DestinationOption
 from airflow_ob_provider.oceanbase.dialects import Dialect
 from airflow_ob_provider.oceanbase.models import ArchiveSnapshot, ArchiveState, Setting
-from airflow_ob_provider.oceanbase.options import KEEP, ArchiveOption, WantedOption, plan_option
+from airflow_ob_provider.oceanbase.options import KEEP, ArchiveMode, ArchiveOption, WantedOption, plan_option
 from airflow_ob_provider.oceanbase.statements import Statement
 from airflow_ob_provider.operators.base import OceanBaseOperator
 
@@ -95,15 +96,19 @@ class SetArchiveOptionOperator(OceanBaseOperator):
 
     :param mode: ``optional``, ``mandatory`` or ``keep``.
     :param compression: ``enable`` (lz4_1.0), ``disable``, ``lz4_1.0``, ``zstd_1.3.8`` or ``keep``.
+    :param allow_mandatory: False refuses to switch to mandatory mode, for instance before somebody has approved it.
     :return: ``changed``, ``statements``, ``before``, ``after``.
     """
 
-    template_fields: Sequence[str] = (*OceanBaseOperator.template_fields, "mode", "compression")
+    template_fields: Sequence[str] = (*OceanBaseOperator.template_fields, "mode", "compression", "allow_mandatory")
 
-    def __init__(self, *, mode: str = "keep", compression: str = "keep", **kwargs: Any) -> None:
+    def __init__(
+        self, *, mode: str = "keep", compression: str = "keep", allow_mandatory: bool | str = True, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.mode = mode
         self.compression = compression
+        self.allow_mandatory = allow_mandatory
 
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002
         """Check, plan, write, read back."""
@@ -116,6 +121,13 @@ class SetArchiveOptionOperator(OceanBaseOperator):
         rows = self.read(_archive).governing
         runs = not rows or any(row.state is not ArchiveState.STOP for row in rows)
         options = plan_option(current, wanted, round_runs=runs)
+        mandatory = ArchiveMode.MANDATORY
+        switches = current.mode is not mandatory and any(option.mode is mandatory for option in options)
+        if switches and not self.is_dry_run and not check_flag(self.allow_mandatory, "allow_mandatory"):
+            raise PrerequisitesNotMetError(
+                f"switching {self.oceanbase_conn_id} to mandatory mode was not approved: users cannot write there while "
+                "archiving cannot keep up. Approve it and run again, or choose optional or keep"
+            )
         statements = self.read(lambda dialect: [dialect.set_option(option) for option in options])
         if self.is_dry_run:
             return self.planned([str(statement) for statement in statements])
@@ -133,13 +145,16 @@ class SetArchiveOptionOperator(OceanBaseOperator):
 
 
 def switches_mode(oceanbase_conn_id: str, mode: str) -> bool:
-    """Whether setting ``mode`` would change this cluster; a cluster that cannot be read counts as changing."""
+    """Whether setting ``mode`` would change this cluster.
+
+    One that cannot be read counts as unchanged: it must not hold up the others, and ``allow_mandatory`` guards it.
+    """
     wanted = WantedOption.check(mode, KEEP)
     try:
         with OceanBaseHook(oceanbase_conn_id=oceanbase_conn_id).session() as session:
             setting = session.dialect.option_setting()
     except (AirflowException, ValueError):
-        return True
+        return False
     return setting.agreed is None or wanted.differs_from(ArchiveOption.parse(setting.agreed))
 
 

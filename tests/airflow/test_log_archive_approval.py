@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from airflow_ob_provider.exceptions import OceanBaseTransientError
 from airflow_ob_provider.sandbox import Sandbox
 
 from .conftest import DEST, sent
@@ -96,3 +97,31 @@ def test_the_form_can_approve(new_cluster, run_dag, answer):
     assert asked == []
     assert done.state == "success"
     assert MANDATORY in sent(box.writes)
+
+
+def test_a_cluster_that_cannot_be_read_holds_up_no_other_and_is_not_switched_unasked(
+    new_cluster, run_dag, answer, monkeypatch
+):
+    from airflow_ob_provider.operators import settings
+
+    dead, fine = new_cluster("dead"), new_cluster("fine")
+    asked = answer(fine, "Reject")
+    run_dag(oceanbase_conn_ids=["fine"], destination=DEST, mode="mandatory", mandatory_approved=True)
+    fine.clear_statements()
+    real = settings.OceanBaseHook.session
+    at_the_gate = [True]
+
+    def session(self, **kwargs):
+        if self.oceanbase_conn_id == "dead" and at_the_gate:
+            at_the_gate.clear()
+            raise OceanBaseTransientError(2003, "not now")
+        return real(self, **kwargs)
+
+    monkeypatch.setattr(settings.OceanBaseHook, "session", session)
+    done = run_dag(oceanbase_conn_ids=["dead", "fine"], destination=DEST, mode="mandatory")
+
+    assert asked == [], "the one that could be read is mandatory already"
+    assert [done.report_of(number)["verdict"] for number in (0, 1)] == ["NOT PROVEN", "proven"]
+    assert done.state_of("cluster.option", 0) == "failed"
+    assert MANDATORY not in sent(dead.writes)
+    assert sent(fine.writes) == []

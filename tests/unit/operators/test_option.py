@@ -6,10 +6,15 @@ from typing import Any
 
 import pytest
 
-from airflow_ob_provider.exceptions import NotVerifiedError, OceanBasePermanentError, OceanBaseTransientError
+from airflow_ob_provider.exceptions import (
+    NotVerifiedError,
+    OceanBasePermanentError,
+    OceanBaseTransientError,
+    PrerequisitesNotMetError,
+)
 from airflow_ob_provider.operators.settings import SetArchiveOptionOperator, switches_mode
 from airflow_ob_provider.sandbox import Sandbox
-from tests.unit.operators.harness import Time, ending, make_context, writes
+from tests.unit.operators.harness import Time, drive, ending, make_context, writes
 
 NAME = "backup_log_archive_option"
 
@@ -190,11 +195,11 @@ def test_switches_mode(cluster: Sandbox, add_connection: Any) -> None:
     assert switches_mode("oceanbase_default", "keep") is False
     cluster.parameters[NAME, 2] = "mandatory"
     assert switches_mode("oceanbase_default", "optional") is True, "servers that differ"
-    assert switches_mode("no_such_connection", "optional") is True
+    assert switches_mode("no_such_connection", "optional") is False, "allow_mandatory guards it"
     add_connection(cluster, "illegal", driver="carrier-pigeon")
-    assert switches_mode("illegal", "optional") is True
+    assert switches_mode("illegal", "optional") is False
     cluster.stop()
-    assert switches_mode("oceanbase_default", "optional") is True, "a cluster that cannot be read counts as a switch"
+    assert switches_mode("oceanbase_default", "optional") is False, "it must not hold up the others"
     with pytest.raises(ValueError, match="mode"):
         switches_mode("oceanbase_default", "sometimes")
 
@@ -204,3 +209,18 @@ def test_a_refusal_is_not_tried_again(cluster: Sandbox, clock: Time) -> None:
     end = ending(lambda: execute(mode="mandatory"))
     assert isinstance(end.error, OceanBasePermanentError)
     assert clock.elapsed == 0
+
+
+@pytest.mark.parametrize("allow", [False, "False"])
+def test_a_switch_to_mandatory_that_nobody_approved(cluster: Sandbox, allow: Any) -> None:
+    guarded = {"task_id": "option", "mode": "mandatory", "compression": "enable", "allow_mandatory": allow}
+    with pytest.raises(PrerequisitesNotMetError, match="oceanbase_default to mandatory mode was not approved"):
+        SetArchiveOptionOperator(**guarded).execute(make_context())
+    assert writes(cluster) == []
+    assert SetArchiveOptionOperator(**guarded, dry_run=True).execute(make_context())["plan"], "a plan needs no approval"
+
+
+def test_no_approval_is_needed_where_it_is_mandatory_already(cluster: Sandbox, clock: Time) -> None:
+    drive(SetArchiveOptionOperator(task_id="a", mode="mandatory", compression="enable"), make_context(), clock)
+    guarded = SetArchiveOptionOperator(task_id="b", mode="mandatory", compression="zstd_1.3.8", allow_mandatory=False)
+    assert drive(guarded, make_context(), clock)["changed"] is True

@@ -125,7 +125,7 @@ class SetArchiveOptionOperator(OceanBaseOperator):
         switches = current.mode is not mandatory and any(option.mode is mandatory for option in options)
         if switches and not self.is_dry_run and not check_flag(self.allow_mandatory, "allow_mandatory"):
             raise PrerequisitesNotMetError(
-                f"switching {self.oceanbase_conn_id} to mandatory mode was not approved: users cannot write there while "
+                f"switching {self.oceanbase_conn_id} to mandatory mode was not approved: users cannot write while "
                 "archiving cannot keep up. Approve it and run again, or choose optional or keep"
             )
         statements = self.read(lambda dialect: [dialect.set_option(option) for option in options])

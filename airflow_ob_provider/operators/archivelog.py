@@ -83,11 +83,10 @@ class _SwitchOperator(WaitingOperator):
         """:raises ArchiveStateError: what was read back last is not what was asked for."""
         raise NotImplementedError
 
-    def timed_out(self, context: Context) -> Any:  # noqa: ARG002
-        """:raises WaitTimeoutError: with the state as it is now; what was sent stays sent."""
+    def _timeout_error(self) -> WaitTimeoutError:
         now = present_state(self.oceanbase_conn_id)
         seen = f"log backup is {now['state']} (round {now['round']})" if now else "the state cannot be read"
-        raise WaitTimeoutError(f"{self._timeout_error()} Now {seen}.")
+        return WaitTimeoutError(f"{super()._timeout_error()} Now {seen}.")
 
     or_running = False
 

@@ -409,3 +409,9 @@ def test_same_option(one: str, other: str, same: bool) -> None:
 )
 def test_splitting(text: str, splits: bool) -> None:
     assert DestinationOption.parse(text).splits is splits
+
+
+def test_a_login_in_the_place_of_the_bucket_is_refused_and_not_shown() -> None:
+    destination = Destination.parse("oss://AKID42:wJalr@bucket/dir?host=h.example.com")
+    assert "login" in str(destination.problem())
+    assert "wJalr" not in str(destination)

@@ -205,6 +205,12 @@ def test_sys_that_is_broken_ends_it_also_for_one_tenant() -> None:
     assert kind(ArchiveDoing(tenants=("shop",)).judge(broken)) == "T"
 
 
+def test_a_row_left_over_from_a_broken_round_says_nothing_of_this_one() -> None:
+    left = snapshot(row(SYS, round_id=4), row(SHOP, round_id=4), row(BANK, "INTERRUPTED", round_id=3))
+    assert kind(ArchiveDoing(min_round=4).judge(left)) == "W"
+    assert kind(ArchiveDoing(min_round=4, tenants=("shop",)).judge(left)) == "R"
+
+
 def test_tenants_that_were_not_asked_for_do_not_count() -> None:
     found = snapshot(row(SYS), row(SHOP), row(BANK, "BEGINNING"), tenants=(SHOP, BANK, Tenant(1003, "new")))
     assert ready(ArchiveDoing(tenants=("shop",)).judge(found)).summary["tenants_doing"] == 1

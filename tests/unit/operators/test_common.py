@@ -59,7 +59,7 @@ FIELDS: dict[type, set[str]] = {
     SetBackupDestinationOperator: {
         "oceanbase_conn_id", "dry_run", "destination", "destination_option", "dest_conn_id"
     },
-    SetArchiveOptionOperator: {"oceanbase_conn_id", "dry_run", "mode", "compression"},
+    SetArchiveOptionOperator: {"oceanbase_conn_id", "dry_run", "mode", "allow_mandatory", "compression"},
     MinorFreezeOperator: {
         "oceanbase_conn_id", "dry_run", "poll_interval", "timeout", "tenants", "wait", "on_timeout"
     },

@@ -114,6 +114,7 @@ def test_a_round_that_never_stops_ends_the_wait_at_its_timeout(ready: Sandbox, c
     assert end.state == "failed"
     assert isinstance(end.error, WaitTimeoutError)
     assert "still waiting after 300 s" in end.text
+    assert "Now log backup is STOPPING (round 1)" in end.text
     assert 300 <= clock.elapsed - before < 320
     assert not writes(ready, START)
 

@@ -196,6 +196,13 @@ def test_a_tenant_in_the_recycle_bin_is_not_waited_for() -> None:
     assert isinstance(ArchiveDoing().judge(dialect(server).archive()), Ready)
 
 
+def test_what_a_tenant_in_the_recycle_bin_left_behind_is_not_judged() -> None:
+    server = healthy()
+    server._db.execute("UPDATE oceanbase.gv$tenant SET tenant_name = '__recycle_$_1' WHERE tenant_id = 1002")
+    assert [one.tenant for one in dialect(server).archive().rows] == [SYS, SHOP]
+    assert [one.tenant for one in dialect(server).pieces().rows] == [SYS, SHOP]
+
+
 def test_no_sys_row_is_no_state() -> None:
     server = healthy()
     server._db.execute("DELETE FROM oceanbase.CDB_OB_BACKUP_ARCHIVELOG WHERE TENANT_ID = 1")

@@ -60,3 +60,22 @@ def test_an_old_proof_is_none(first: str, new_cluster: Any, load_dag: Any, run_d
     assert done.report_of()["verdict"] == done.fleet["verdict"] == "NOT PROVEN"
     assert "INTERRUPTED, round 1" in done.report_of()["markdown"]
     assert len(done.asset_events) == 1, "no second event starts a data backup"
+
+
+def test_an_old_proof_is_none_also_where_the_round_still_runs(new_cluster: Any, load_dag: Any, run_dag: Any) -> None:
+    """A step that fails now keeps the proof of before from being shown as this one's."""
+    box = new_cluster()
+    done = run_dag(destination=DEST)
+    assert done.state == "success"
+
+    box.faults.error_once = (r"archive\\?_option", 1227, "Access denied", False, 9)
+    dag = load_dag()
+    for task in dag.tasks:
+        task.retries = 0
+    state, states = clear_and_run(dag, done.run_id, "cluster.option")
+
+    assert (states["cluster.option"], states["cluster.verify.checkpoint"]) == ("failed", "upstream_failed")
+    assert state == "failed"
+    assert done.report_of()["verdict"] == "NOT PROVEN"
+    assert "At the time of this report: DOING, round 1" in done.report_of()["markdown"]
+    assert len(done.asset_events) == 1

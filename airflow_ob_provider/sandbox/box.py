@@ -7,21 +7,20 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
-from .clock import Clock
-from .cluster import Cluster
+from .clock import CLUSTER_UTC_OFFSET, Clock
 from .faults import Faults
-from .parameters import Parameters
+from .generations import make_cluster
 from .profiles import get_profile
 from .recorder import Recorded
 from .server import WireServer
 from .topology import User
-from .world import CLUSTER_UTC_OFFSET, World
+from .world import World
 
 
 class Sandbox:
-    """A simulated OceanBase 3.x cluster that listens on the loopback interface.
+    """A simulated OceanBase cluster that listens on the loopback interface.
 
-    :param profile: the build: 2.2.77, 3.1.0, 3.1.2, 3.1.5 or 3.2.4.
+    :param profile: the build: 2.2.77, 3.1.0, 3.1.2, 3.1.5, 3.2.4, 4.0.0, 4.1.0, 4.2.1, 4.2.5 or 4.3.3.
     :param tenants: number of user tenants, called tenant1, tenant2 …
     :param servers: number of OBServers, over at most three zones.
     :param port: 0 takes a free port.
@@ -32,6 +31,7 @@ class Sandbox:
     :param password: of root@sys.
     :param cluster: the cluster's name.
     :param tls: offer TLS with this context; without it the server doesn't advertise TLS.
+    :param tick_seconds: 4.x: seconds between two looks of a tenant's archive scheduler, instead of the build's own.
     """
 
     def __init__(
@@ -48,13 +48,20 @@ class Sandbox:
         password: str = "",
         cluster: str = "obcluster",
         tls: ssl.SSLContext | None = None,
+        tick_seconds: float | None = None,
     ) -> None:
         start = start_time or datetime.now(UTC).replace(tzinfo=None) + CLUSTER_UTC_OFFSET
         if start.tzinfo is not None:
             raise ValueError("start_time is naive: the cluster's local time")
         self._clock = Clock(start, speed, manual=manual_clock)
-        self._cluster = Cluster(
-            get_profile(profile), name=cluster, servers=servers, tenants=tenants, password=password, now=start
+        self._cluster = make_cluster(
+            get_profile(profile),
+            name=cluster,
+            servers=servers,
+            tenants=tenants,
+            password=password,
+            now=start,
+            tick_seconds=tick_seconds,
         )
         self._world = World(self._cluster, self._clock)
         self._proxy = proxy
@@ -135,8 +142,11 @@ class Sandbox:
         return self._cluster.faults
 
     @property
-    def parameters(self) -> Parameters:
-        """``parameters["backup_dest"] = …`` presets every server, ``parameters["backup_dest", 1] = …`` one."""
+    def parameters(self) -> Any:
+        """``parameters["backup_dest"] = …`` presets every server, ``parameters["backup_dest", 1] = …`` one.
+
+        4.x: ``parameters["archive_lag_target", "tenant1"]`` is a tenant's own; without it, every tenant's.
+        """
         with self._world.locked() as cluster:
             return cluster.parameters
 
@@ -159,9 +169,33 @@ class Sandbox:
         """An account with these privileges, e.g. ``("ALTER SYSTEM", "SELECT")``."""
         with self._world.locked() as cluster:
             granted = frozenset(privilege.upper() for privilege in privileges)
-            cluster.tenant_named(tenant).users[name] = User(name, password, granted)
+            found = cluster.find_tenant(tenant)
+            if found is None:
+                raise ValueError(f"no tenant called {tenant!r}")
+            found.users[name] = User(name, password, granted)
 
-    def force_status(self, status: str) -> None:
-        """Test back door: put the log archive into a state, rows and pieces consistent with it."""
+    def force_status(self, status: str, tenant: str | None = None) -> None:
+        """Test back door: put the log archive into a state, rows and pieces consistent with it.
+
+        4.x: the archive of one user tenant, or of all; NONE is NOARCHIVELOG without a row.
+        """
         with self._world.locked() as cluster:
-            cluster.archive.force(status)
+            cluster.force_status(status, tenant)
+
+    # --- 4.x only -------------------------------------------------------------------------------------
+
+    def interrupt(self, tenant: str, ls_id: int = 1001) -> None:
+        """Break a log stream's archive for good; STATUS becomes INTERRUPTED at the scheduler's next look."""
+        with self._world.locked() as cluster:
+            cluster.interrupt(tenant, ls_id)
+
+    def set_tenant(self, name: str, **changes: Any) -> None:
+        """Change a tenant's ``status``, ``role``, ``in_recyclebin``, ``locked`` or ``compatibility_mode``."""
+        with self._world.locked() as cluster:
+            cluster.set_tenant(name, **changes)
+
+    @property
+    def medium(self) -> Any:
+        """The simulated storage: ``box.medium.put(uri, "unformatted")``, ``box.medium.directories``."""
+        with self._world.locked() as cluster:
+            return cluster.medium

@@ -13,6 +13,9 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+#: OceanBase's default time zone. Deliberately not that of most workers: a client that uses its own clock is seen.
+CLUSTER_UTC_OFFSET = timedelta(hours=8)
+
 
 class Clock:
     """The cluster's local time: ``speed`` times as fast as the wall clock, or still until moved."""

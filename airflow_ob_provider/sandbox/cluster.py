@@ -1,185 +1,122 @@
-"""The simulated cluster: servers, tenants, parameters and the machines that work on them, in one place.
+"""What the sandbox needs of a simulated cluster, whatever its generation: servers, tenants, time, faults.
 
-Everything an ALTER SYSTEM statement may do is a method here or on one of the parts.
+``sandbox/v3`` and ``sandbox/v4`` have one subclass each; :mod:`.generations` chooses it from the profile.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from .archive import LogArchive
-from .backup import DataBackup
+from .build import Profile
 from .clock import Timeline
-from .errors import ServerError, not_supported
+from .engine import Table
 from .events import EventHistory
 from .faults import Faults
-from .freeze import Freezer
-from .options import check_destination, destination_key, parse_bool, parse_dest_option
-from .parameters import Parameters, definitions
-from .profiles import Profile
-from .status import STOP
-from .topology import FIRST_USER_TENANT_ID, SYS_TENANT_ID, Server, Tenant, User, make_servers
+from .topology import SYS_TENANT_ID, Tenant, User, make_servers
+from .views import View
 
 CLUSTER_ID = 1
 
 
-class Cluster:
+@dataclass
+class Caller:
+    """The session that sends an admin statement."""
+
+    tenant: Tenant
+    user: User
+    #: SET ENCRYPTION gave a password for the session's backup sets
+    encrypted: bool
+    #: ob_query_timeout in seconds
+    query_timeout: float
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What an admin statement leaves to its session: the encryption state, and how long it took (simulated)."""
+
+    encrypted: bool | None = None
+    seconds: float = 0.0
+
+
+class BaseCluster(ABC):
     """State of one cluster. Not thread-safe: the caller holds a lock and runs the timeline first."""
 
-    def __init__(
-        self, profile: Profile, *, name: str, servers: int, tenants: int, password: str, now: datetime
-    ) -> None:
-        self.profile = profile
+    #: the view SHOW PARAMETERS reads, and the columns it shows of it
+    PARAMETER_VIEW: str
+    PARAMETER_COLUMNS: str
+
+    def __init__(self, profile: Profile, *, name: str, servers: int, password: str, now: datetime) -> None:
+        self.build = profile
         self.name = name
         self.created = now - timedelta(days=1)
         self.timeline = Timeline(now)
         self.faults = Faults()
         self.servers = make_servers(servers)
         self.events = EventHistory(self.timeline, self.servers[0])
-        self.parameters = Parameters(definitions(profile, name, CLUSTER_ID), self.servers, self.timeline, self.faults)
-        self.archive = LogArchive(self)
-        self.backup = DataBackup(self)
-        self.freezer = Freezer(self)
-        self._next_tenant_id = FIRST_USER_TENANT_ID
-        sys_tenant = Tenant(SYS_TENANT_ID, "sys", self.created)
+        sys_tenant = self.new_tenant(SYS_TENANT_ID, "sys", self.created)
         sys_tenant.users["root"] = User("root", password)
-        self.tenants: list[Tenant] = [sys_tenant]
-        self.freezer.add_tenant(sys_tenant)
-        for number in range(1, tenants + 1):
-            created = self.created + timedelta(hours=number, microseconds=number * 345_823)
-            self.create_tenant(f"tenant{number}", created=created)
+        self.tenants: list[Any] = [sys_tenant]
 
     # --- tenants --------------------------------------------------------------------------------------
 
-    @property
-    def user_tenants(self) -> list[Tenant]:
-        return [tenant for tenant in self.tenants if not tenant.is_sys]
+    def new_tenant(self, tenant_id: int, name: str, created: datetime, *, idle: bool = False) -> Tenant:
+        return Tenant(tenant_id, name, created, idle)
 
-    def tenant_by_id(self, tenant_id: int) -> Tenant | None:
-        return next((t for t in self.tenants if t.tenant_id == tenant_id), None)
-
-    def find_tenant(self, name: str) -> Tenant | None:
+    def find_tenant(self, name: str) -> Any | None:
         return next((t for t in self.tenants if t.name == name), None)
 
-    def tenant_named(self, name: str) -> Tenant:
-        """The tenant of that name, else 5157."""
-        tenant = self.find_tenant(name)
-        if tenant is None:
-            raise ServerError(5157, f"Unknown tenant '{name}'")
-        return tenant
+    def tenant_by_id(self, tenant_id: int) -> Any | None:
+        return next((t for t in self.tenants if t.tenant_id == tenant_id), None)
 
-    def create_tenant(self, name: str, *, created: datetime | None = None, idle: bool = False) -> Tenant:
-        """A new tenant with an administrator ``root`` without a password; it joins a running round by itself."""
-        if self.find_tenant(name) is not None:
-            raise ServerError(5156, f"Tenant '{name}' already exists")
-        tenant = Tenant(self._next_tenant_id, name, created or self.timeline.now, idle)
-        self._next_tenant_id += 1
-        tenant.users["root"] = User("root")
-        self.tenants.append(tenant)
-        self.freezer.add_tenant(tenant)
-        return tenant
+    @abstractmethod
+    def create_tenant(self, name: str, *, created: datetime | None = None, idle: bool = False) -> Tenant: ...
 
-    def drop_tenant(self, name: str) -> None:
-        tenant = self.tenant_named(name)
-        if tenant.is_sys:
-            raise not_supported("drop system tenant is")
-        self.tenants.remove(tenant)
-        self.freezer.drop_tenant(tenant)
+    @abstractmethod
+    def drop_tenant(self, name: str) -> None: ...
 
-    # --- checks many statements share -----------------------------------------------------------------
+    # --- what a session can do --------------------------------------------------------------------------
 
-    def check_root_service(self) -> None:
-        """What the RootService checks before anything else: its configuration, then its own state."""
-        if self.faults.config_not_synced:
-            # Three attempts, a second apart.
-            raise ServerError(4527, blocks=3.0)
-        self.check_not_switching()
+    @abstractmethod
+    def execute(self, sql: str, caller: Caller) -> Effect:
+        """Run an admin statement (ALTER SYSTEM and relatives); the client gets OK or the ServerError."""
 
-    def check_not_switching(self) -> None:
-        if self.faults.rs_switching:
-            raise ServerError(4114)
+    @abstractmethod
+    def views(self) -> Iterable[View]:
+        """The views of this build."""
 
-    def check_gts(self) -> None:
-        if any(tenant.name in self.faults.no_gts_tenants for tenant in self.user_tenants):
-            raise not_supported("physical backup without GTS is")
+    def present(self, table: Table) -> Table:
+        """Last word on a table before a client reads it."""
+        return table
 
-    # --- parameters -----------------------------------------------------------------------------------
+    def parameter_filter(self, tenant: Tenant, named: str | None) -> str:  # noqa: ARG002 - for subclasses
+        """SQL condition of SHOW PARAMETERS [TENANT = named] for a session of ``tenant``; '' for none."""
+        return ""
 
-    def set_parameters(self, assignments: Iterable[tuple[str, str]], servers: Iterable[Server] | None = None) -> None:
-        """ALTER SYSTEM SET: every assignment is checked before the first one takes effect."""
-        checked = []
-        for name, value in assignments:
-            parameter = self.parameters.find(name)
-            self._check_assignment(parameter.name, value)
-            self.parameters.validate(parameter.name, value)
-            checked.append((parameter.name, value))
-        targets = None if servers is None else tuple(servers)
-        for name, value in checked:
-            self.parameters.set(name, value, targets)
-            if name == "backup_dest":
-                self.events.add_rootservice("backup_dest", "set_backup_dest", result=0)
+    def clock_skew(self) -> timedelta:
+        """How far the clock of the server that answers is ahead of the cluster's time."""
+        return timedelta()
 
-    def run_internal_set(self, name: str, value: str) -> None:
-        """The RootService's own SET: none of the resolver's checks."""
-        self.parameters.set(name, value)
+    # --- test back doors ------------------------------------------------------------------------------
 
-    def _check_assignment(self, name: str, value: str) -> None:
-        if name == "backup_dest":
-            self._check_backup_dest(value)
-        elif name in {"backup_dest_option", "backup_backup_dest_option"}:
-            self._check_dest_option(name, value)
-        elif name == "enable_log_archive" and parse_bool(value) and self.archive.sys.status == STOP:
-            raise not_supported("set enable log archive true without archivelog is")
-        elif name == "backup_region" and value and self.parameters.central("backup_zone"):
-            raise ServerError(9057, "can not set backup region, because backup zone is set.")
-        elif name == "backup_zone" and value and self.parameters.central("backup_region"):
-            raise ServerError(9058, "can not set backup zone, because backup region is set.")
+    @property
+    @abstractmethod
+    def parameters(self) -> Any:
+        """Parameter values, see :attr:`.box.Sandbox.parameters`."""
 
-    def _check_backup_dest(self, value: str) -> None:
-        """The order of check_backup_dest in ``ob_alter_system_resolver.cpp``."""
-        if self.archive.sys.status != STOP or self.backup.running:
-            raise ServerError(9036)
-        if not value:
-            return
-        check_destination(value, nfs_rejects_parameters=self.profile.nfs_rejects_parameters)
-        if self.faults.dest_io_error:
-            raise ServerError(4009)
-        if destination_key(value) in self.archive.used_destinations:
-            raise ServerError(9026)
-        if self.parameters.central("backup_backup_dest"):
-            raise not_supported("set backup dest with backup backup dest not empty is")
+    @abstractmethod
+    def force_status(self, status: str, tenant: str | None = None) -> None:
+        """Put the log archive into a state; ValueError for an unknown one."""
 
-    def _check_dest_option(self, name: str, value: str) -> None:
-        option = parse_dest_option(value)
-        if name != "backup_dest_option" or self.archive.sys.status == STOP:
-            return
-        if bool(option.piece_switch_interval) != bool(self.archive.option.piece_switch_interval):
-            raise not_supported("change switch piece mode during log archive running is")
+    def interrupt(self, tenant: str, ls_id: int) -> None:  # noqa: ARG002 - for subclasses
+        raise ValueError(f"profile {self.build.name} has no log streams")
 
-    # --- statements that concern several parts --------------------------------------------------------
+    def set_tenant(self, name: str, **changes: Any) -> None:  # noqa: ARG002 - for subclasses
+        raise ValueError(f"tenants of profile {self.build.name} have no such state")
 
-    def cancel_all_backup_force(self) -> None:
-        """Empties both destinations (past the check of a running backup), then cancels every scheduler."""
-        self.check_not_switching()
-        for name in ("backup_dest", "backup_backup_dest"):
-            self.run_internal_set(name, "")
-        self.archive.force_cancel()
-        self.backup.force_cancel()
-
-    def delete_backup(self, what: str, key: int) -> None:
-        """DELETE BACKUPSET / BACKUPPIECE / BACKUPROUND: marks the files deleted where that is allowed."""
-        if what == "BACKUPSET":
-            self.backup.latest_deletable(key).file_status = "DELETED"
-            return
-        pieces = self.archive.pieces.rows
-        if what == "BACKUPPIECE":
-            chosen = [p for p in pieces if p.piece_id == key]
-        else:
-            chosen = [p for p in pieces if p.round_id == key]
-        if not chosen:
-            raise ServerError(4016)
-        if any(p.status != "FROZEN" for p in chosen):
-            raise not_supported(f"delete {what.lower()} which is not frozen is")
-        for piece in chosen:
-            piece.file_status = "DELETED"
+    @property
+    def medium(self) -> Any:
+        raise ValueError(f"profile {self.build.name} has no simulated medium; see Sandbox.faults")

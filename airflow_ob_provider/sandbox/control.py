@@ -2,13 +2,18 @@
 
 ``SANDBOX SET <fault> = <value>`` (JSON or a bare word), ``SANDBOX RESET FAULTS``, ``SANDBOX SHOW FAULTS``,
 ``SANDBOX SHOW STATEMENTS``, ``SANDBOX CLEAR STATEMENTS``, ``SANDBOX ADVANCE <seconds>``,
-``SANDBOX FORCE <status>``.
+``SANDBOX FORCE <status>``; 4.x also ``SANDBOX FORCE <status> <tenant>``, ``SANDBOX INTERRUPT <tenant> [<log stream>]``
+and ``SANDBOX TENANT <tenant> <JSON>`` (see :meth:`.box.Sandbox.set_tenant`).
 """
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from .cluster import BaseCluster
 from .engine import Column, Result
 from .errors import ServerError, syntax_error
 from .topology import Tenant, User
@@ -28,13 +33,20 @@ def sandbox_statement(sql: str, world: World, tenant: Tenant, user: User) -> Res
     if match:
         world.advance(float(match[1]))
         return None
-    match = re.fullmatch(r"SANDBOX\s+FORCE\s+'?(\w+)'?", text, re.IGNORECASE)
+    match = re.fullmatch(r"SANDBOX\s+FORCE\s+'?(\w+)'?(?:\s+'?([\w$]+)'?)?", text, re.IGNORECASE)
     if match:
-        with world.locked() as cluster:
-            try:
-                cluster.archive.force(match[1].upper())
-            except ValueError as error:
-                raise ServerError(1210, str(error)) from None
+        with _refusing(world) as cluster:
+            cluster.force_status(match[1].upper(), match[2])
+        return None
+    match = re.fullmatch(r"SANDBOX\s+INTERRUPT\s+'?([\w$]+)'?(?:\s+(\d+))?", text, re.IGNORECASE)
+    if match:
+        with _refusing(world) as cluster:
+            cluster.interrupt(match[1], int(match[2] or 1001))
+        return None
+    match = re.fullmatch(r"SANDBOX\s+TENANT\s+'?([\w$]+)'?\s+'?(\{.*\})'?", text, re.IGNORECASE | re.DOTALL)
+    if match:
+        with _refusing(world) as cluster:
+            cluster.set_tenant(match[1], **json.loads(match[2]))
         return None
     words = tuple(text.upper().split())
     if words == ("SANDBOX", "SHOW", "FAULTS"):
@@ -48,6 +60,16 @@ def sandbox_statement(sql: str, world: World, tenant: Tenant, user: User) -> Res
     else:
         raise syntax_error(sql)
     return None
+
+
+@contextmanager
+def _refusing(world: World) -> Iterator[BaseCluster]:
+    """A back door of the cluster; what it can't do is 1210."""
+    with world.locked() as cluster:
+        try:
+            yield cluster
+        except ValueError as error:
+            raise ServerError(1210, str(error)) from None
 
 
 def _set(world: World, name: str, text: str) -> None:

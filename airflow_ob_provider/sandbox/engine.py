@@ -27,7 +27,7 @@ from .rewrite import Rewriter
 
 @dataclass(frozen=True)
 class Column:
-    """``kind``: bigint, varchar, longtext, timestamp, date, time, double or decimal:<scale>."""
+    """``kind``: bigint, ubigint, varchar, longtext, timestamp, datetime, date, time, double or decimal:<scale>."""
 
     name: str
     kind: str
@@ -72,7 +72,7 @@ class _Backticks(SQLite):
         IDENTIFIERS: ClassVar[list[str | tuple[str, str]]] = ["`"]
 
 
-_STORAGE = {"bigint": "INTEGER", "double": "REAL"}
+_STORAGE = {"bigint": "INTEGER", "double": "REAL", "ubigint": "INTEGER"}
 
 
 def select(sql: str, scope: Scope) -> Result:
@@ -95,12 +95,13 @@ def select(sql: str, scope: Scope) -> Result:
         raise ServerError(1054, f"Unknown column '{alias}' in 'where clause'")
     rewriter = Rewriter(scope)
     rewriter.run(query)
+    resulttypes.mark_unsigned(query, columns)
     with_types = resulttypes.columns_of(query, columns)
     connection = sqlite3.connect(":memory:", isolation_level=None)
     try:
         functions.register(connection)
         for name, aggregate in rewriter.aggregates.items():
-            connection.create_aggregate(name, 1, aggregate)
+            connection.create_aggregate(name, 2, aggregate)
         for key, table in tables.items():
             _create(connection, key, table, scope.shift)
         return _execute(connection, query, sql, with_types)
@@ -175,7 +176,7 @@ def _kind_of_values(values: Iterable[Any]) -> str:
 
 def _wire_value(value: Any, kind: str) -> Any:
     if value is not None and kind.startswith("decimal"):
-        return f"{float(value):.{kind.partition(':')[2]}f}"
+        return f"{Decimal(str(value)):.{kind.partition(':')[2]}f}"
     return value
 
 
@@ -238,6 +239,8 @@ def _translate_error(text: str, query: exp.Expr) -> ServerError:
     match = re.match(r"no such function: (\S+)", text)
     if match:
         return ServerError(1305, f"FUNCTION {match[1].strip('`')} does not exist")
+    if "user-defined function raised exception" in text:
+        return ServerError(1690, "BIGINT UNSIGNED value is out of range")
     if "SELECTs to the left and right" in text:
         return ServerError(1222, "The used SELECT statements have a different number of columns")
     return syntax_error(text)

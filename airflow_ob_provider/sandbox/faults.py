@@ -14,6 +14,9 @@ from typing import Any, ClassVar
 
 from .errors import TEXTS
 
+#: Contradictions between the documentation of 4.x and its kernel that ``doc_conflicts`` can show.
+DOC_CONFLICTS = ("base_scn", "create_timestamp", "enbale", "incompelte", "interval_text", "no_end_scn_display")
+
 
 @dataclass
 class Cut:
@@ -80,6 +83,17 @@ def _mapping(value: Any) -> dict[str, Any]:
     return {str(k): v for k, v in dict(value or {}).items()}
 
 
+def _switch(value: Any) -> bool | int:
+    return value if isinstance(value, int) else bool(value)
+
+
+def _conflicts(value: Any) -> set[str]:
+    names = _names(value)
+    if names - set(DOC_CONFLICTS):
+        raise ValueError(f"unknown conflicts; known: {', '.join(DOC_CONFLICTS)}")
+    return names
+
+
 def _deviations(value: Any) -> dict[int, int]:
     return {int(k): int(v) for k, v in dict(value or {}).items()}
 
@@ -106,8 +120,8 @@ class Faults:
     drop_after: Cut | None
     #: (pattern, errno[, message[, after effect[, count]]]) or a list of those
     error_once: list[Fail]
-    #: 4114 on every ALTER SYSTEM
-    rs_switching: bool
+    #: every ALTER SYSTEM is refused: True is 4114, a number that errno (4.x: 4023, 4012 …)
+    rs_switching: bool | int
     #: 4527 on ARCHIVELOG, NOARCHIVELOG and BACKUP
     config_not_synced: bool
     #: 1235: the cluster was upgraded from before 2.2.77 and the upgrade isn't finished
@@ -128,8 +142,35 @@ class Faults:
     lost_views: set[str]
     #: {"VIEW.COLUMN": value} shown in every row instead of the real value
     malformed: dict[str, Any]
-    #: microseconds of clock deviation by server index
+    #: microseconds of clock deviation by server index (4.x: index 0 is the server that answers NOW())
     clock_deviation_us: dict[int, int]
+
+    # 4.x only. Of the switches above, unmounted_servers, inner_tables_old, config_not_synced, no_gts_tenants and
+    # standby mean nothing there, but that an unmounted server makes every destination unreachable (9070).
+
+    #: True, or names or ids of tenants whose medium is dead: checkpoints stand still in DOING, SUSPENDING and
+    #: STOPPING hang, a new destination is 9070
+    dead_medium: bool | set[str]
+    #: {tenant: extra simulated seconds its log streams need before they archive}
+    slow_start_tenants: dict[str, float]
+    #: errno of every LOG_ARCHIVE_DEST and DATA_BACKUP_DEST, or {tenant: errno}
+    dest_error: int | dict[str, Any] | None
+    #: {uri: what is there}: unreachable, no_permission, io_error, full, worm, empty, unformatted, foreign or an errno
+    media: dict[str, Any]
+    #: simulated seconds the medium takes to set a destination; past ob_query_timeout that is 4012
+    medium_seconds: float
+    #: whether a destination that ended in 4012 has been set all the same
+    medium_slow_effect: bool
+    #: names of tenants with snapshots: 4.3 refuses their NOARCHIVELOG (4179)
+    tenant_snapshots: set[str]
+    #: {tenant: errno its next backups fail with}
+    failed_backups: dict[str, int]
+    #: names of tenants whose backups make no progress
+    stuck_backups: set[str]
+    #: MINOR FREEZE answers 4025 although it was issued
+    freeze_partial: bool
+    #: documentation instead of kernel, names in DOC_CONFLICTS
+    doc_conflicts: set[str]
 
     _SHAPES: ClassVar[dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]]] = {
         "destination_unwritable": (bool, bool),
@@ -142,7 +183,7 @@ class Faults:
         "drop_before": (lambda: None, _cut),
         "drop_after": (lambda: None, _cut),
         "error_once": (list, _fails),
-        "rs_switching": (bool, bool),
+        "rs_switching": (bool, _switch),
         "config_not_synced": (bool, bool),
         "inner_tables_old": (bool, bool),
         "mixed_tenants": (bool, lambda v: v if isinstance(v, bool) else _mapping(v)),
@@ -154,6 +195,17 @@ class Faults:
         "lost_views": (set, _names),
         "malformed": (dict, _mapping),
         "clock_deviation_us": (dict, _deviations),
+        "dead_medium": (bool, lambda v: v if isinstance(v, bool) else _names(v)),
+        "slow_start_tenants": (dict, lambda v: {k: float(s) for k, s in _mapping(v).items()}),
+        "dest_error": (lambda: None, lambda v: _mapping(v) if isinstance(v, Mapping) else int(v) if v else None),
+        "media": (dict, _mapping),
+        "medium_seconds": (float, float),
+        "medium_slow_effect": (bool, bool),
+        "tenant_snapshots": (set, _names),
+        "failed_backups": (dict, lambda v: {k: int(e) for k, e in _mapping(v).items()}),
+        "stuck_backups": (set, _names),
+        "freeze_partial": (bool, bool),
+        "doc_conflicts": (set, _conflicts),
     }
 
     def __init__(self) -> None:

@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+from .arithmetic import NUMERIC
+
 EPOCH = datetime.fromisoformat("1970-01-01")
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S.%f"
 _MICROSECONDS = {
@@ -80,6 +82,23 @@ def _usec_to_time(value: Any) -> str | None:
     return None if value is None else format_datetime(EPOCH + timedelta(microseconds=int(value)))
 
 
+def _scn_to_timestamp(scn: Any, offset: int) -> str | None:
+    """``offset``: microseconds the session's clock is ahead of UTC."""
+    return None if scn is None else _usec_to_time(int(scn) // 1000 + offset)
+
+
+def _timestamp_to_scn(value: Any, offset: int) -> int | None:
+    usec = _time_to_usec(value)
+    return None if usec is None else (usec - offset) * 1000
+
+
+def _from_unixtime(seconds: Any, offset: int) -> str | None:
+    if seconds is None:
+        return None
+    moment = EPOCH + timedelta(microseconds=round(float(seconds) * 10**6) + offset)
+    return format_datetime(moment, 6 if isinstance(seconds, float) else 0)
+
+
 def _strftime(value: Any, pattern: str) -> str | None:
     moment = parse_datetime(value)
     return None if moment is None else moment.strftime(pattern)
@@ -131,21 +150,22 @@ def _concat_ws(separator: Any, *values: Any) -> str | None:
     return None if separator is None else str(separator).join(str(v) for v in values if v is not None)
 
 
-def make_group_concat(separator: str, ordering: str) -> type:
-    """The class of a GROUP_CONCAT aggregate with this separator; ``ordering``: '', 'ASC' or 'DESC' of the value."""
+def make_group_concat(separator: str, ordering: str, *, distinct: bool = False) -> type:
+    """The class of a GROUP_CONCAT aggregate with this separator; ``ordering``: '', 'ASC' or 'DESC' of the key."""
 
     class GroupConcat:
         def __init__(self) -> None:
-            self.values: list[Any] = []
+            self.values: list[tuple[Any, Any]] = []
 
-        def step(self, value: Any) -> None:
-            if value is not None:
-                self.values.append(value)
+        def step(self, value: Any, key: Any) -> None:
+            if value is not None and not (distinct and value in [v for v, _ in self.values]):
+                self.values.append((value, key))
 
         def finalize(self) -> str | None:
             if ordering:
-                self.values.sort(reverse=ordering == "DESC")
-            return separator.join(str(v) for v in self.values) if self.values else None
+                # NULL is the smallest.
+                self.values.sort(key=lambda pair: (pair[1] is not None, pair[1] or 0), reverse=ordering == "DESC")
+            return separator.join(str(v) for v, _ in self.values) if self.values else None
 
     return GroupConcat
 
@@ -167,6 +187,10 @@ FUNCTIONS: dict[str, tuple[int, Callable[..., Any], str]] = {
     "substring_index": (3, _substring_index, "varchar"),
     "concat_ws": (-1, _concat_ws, "varchar"),
     "regexp": (2, _regexp, "bigint"),
+    "ob_scn_to_timestamp": (2, _scn_to_timestamp, "datetime"),
+    "ob_timestamp_to_scn": (2, _timestamp_to_scn, "ubigint"),
+    "ob_from_unixtime": (2, _from_unixtime, "datetime"),
+    **NUMERIC,
 }
 
 

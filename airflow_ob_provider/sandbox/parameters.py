@@ -14,9 +14,8 @@ from datetime import datetime
 from .clock import Timeline
 from .errors import ServerError
 from .faults import Faults
-from .options import HOUR, archive_option_is_valid, parse_bool, parse_size, parse_time
-from .profiles import Profile
 from .topology import Server
+from .values import parse_bool, parse_size, parse_time
 
 Check = Callable[[str], bool]
 
@@ -42,18 +41,18 @@ class Stored:
     server: Server | None = None
 
 
-def _any(_: str) -> bool:
+def anything(_: str) -> bool:
     return True
 
 
-def _integer(low: int, high: int | None = None) -> Check:
+def integer(low: int, high: int | None = None) -> Check:
     def check(text: str) -> bool:
         return bool(re.fullmatch(r"\d+", text)) and low <= int(text) and (high is None or int(text) <= high)
 
     return check
 
 
-def _time(low: float, high: float | None = None) -> Check:
+def duration(low: float, high: float | None = None) -> Check:
     def check(text: str) -> bool:
         value = parse_time(text)
         return value is not None and low <= value and (high is None or value <= high)
@@ -61,7 +60,7 @@ def _time(low: float, high: float | None = None) -> Check:
     return check
 
 
-def _size(low: int) -> Check:
+def capacity(low: int) -> Check:
     def check(text: str) -> bool:
         value = parse_size(text)
         return value is not None and value >= low
@@ -69,50 +68,8 @@ def _size(low: int) -> Check:
     return check
 
 
-def _boolean(text: str) -> bool:
+def boolean(text: str) -> bool:
     return parse_bool(text) is not None
-
-
-def definitions(profile: Profile, cluster: str, cluster_id: int) -> dict[str, Parameter]:
-    """The parameters of a build with their defaults (``src/share/parameter/ob_parameter_seed.ipp``)."""
-
-    def archive_option(text: str) -> bool:
-        return archive_option_is_valid(text, encryption_tokens=profile.encryption_tokens)
-
-    log_concurrency = "concurrency  for log_archive_sender and log_archive_spiterRange: [0, ] in integer"
-    all_parameters = [
-        Parameter("auto_delete_expired_backup", "False", "control if auto delete expired backup", _boolean, True),
-        Parameter("backup_backup_dest", "", "backup backup dest", _any),
-        Parameter("backup_concurrency", "0", "backup concurrency limit. Range: [0, 100] in integer",
-                  _integer(0, 100)),
-        Parameter("backup_dest", "", "backup dest", _any),
-        Parameter("backup_log_archive_option", profile.archive_option,
-                  "backup log archive option, support MANDATORY/OPTIONAL, COMPRESSION", archive_option),
-        Parameter("backup_net_limit", "0M", "backup net limit for whole cluster", _size(0)),
-        Parameter("backup_recovery_window", "0", "backup expired day limit", _time(0)),
-        Parameter("backup_region", "", "user suggest backup region", _any),
-        Parameter("cluster", cluster, "Name of the cluster", _any),
-        Parameter("cluster_id", str(cluster_id), "ID of the cluster", _integer(1)),
-        Parameter("enable_log_archive", "False", "control if enable log archive", _boolean, True),
-        Parameter("enable_major_freeze", "True", "specifies whether major_freeze function is turned on",
-                  _boolean, True),
-        Parameter("gc_wait_archive", "True", "control whether gc waits for archive", _boolean, True),
-        Parameter("log_archive_batch_buffer_limit", "1G", "Buffer limit for log archive", _size(4 * 2**20)),
-        Parameter("log_archive_checkpoint_interval", "120s", "control interval of generating log archive "
-                  "checkpoint for cold partition", _time(5, HOUR)),
-        Parameter("log_archive_concurrency", "0", log_concurrency, _integer(0)),
-        Parameter("minor_freeze_times", "5", "specifies how many minor freeze will trigger a major freeze",
-                  _integer(0, 65535)),
-        Parameter("_backup_idle_time", "5m", "the time interval between the schedules of backup", _time(10)),
-        Parameter("_backup_retry_timeout", "10m", "the timeout of a backup retry", _time(10)),
-    ]  # fmt: skip
-    if profile.pieces:
-        all_parameters += [
-            Parameter("backup_dest_option", "", "backup_dest_option", _any),
-            Parameter("backup_backup_dest_option", "", "backup_backup_dest_option", _any),
-            Parameter("backup_zone", "", "user suggest backup zone, format like z1,z2;z3,z4;z5", _any),
-        ]
-    return {p.name: p for p in sorted(all_parameters, key=lambda p: p.name)}
 
 
 class Parameters:

@@ -24,6 +24,7 @@ class TypedColumn(Protocol):
 Columns = Sequence[tuple[str, str]]
 Sources = dict[str, Columns]
 
+UNSIGNED_TYPES = {exp.DataType.Type.UBIGINT, exp.DataType.Type.UINT}
 TIME_TYPES = {exp.DataType.Type.DATETIME, exp.DataType.Type.TIMESTAMP, exp.DataType.Type.TIMESTAMPTZ}
 _INTEGERS = (
     exp.Count, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.And, exp.Or, exp.Not, exp.Is, exp.In,
@@ -37,9 +38,6 @@ _SAME_AS_ARGUMENT = (
     exp.Lag, exp.Lead,
 )  # fmt: skip
 _CASTS = {
-    exp.DataType.Type.BIGINT: "bigint",
-    exp.DataType.Type.UBIGINT: "bigint",
-    exp.DataType.Type.INT: "bigint",
     exp.DataType.Type.CHAR: "varchar",
     exp.DataType.Type.VARCHAR: "varchar",
     exp.DataType.Type.DOUBLE: "double",
@@ -113,11 +111,11 @@ def _kind(node: exp.Expr | None, sources: Sources, tables: Sources) -> str:
     if isinstance(node, exp.Column):
         return _column_kind(node, sources)
     if isinstance(node, exp.Literal):
-        return "varchar" if node.is_string else "bigint" if node.is_int else "decimal:1"
+        return _literal_kind(node)
     if isinstance(node, exp.Anonymous):
-        return FUNCTIONS[node.name][2] if node.name in FUNCTIONS else ""
+        return _function_kind(node, sources, tables)
     if isinstance(node, exp.Cast):
-        return _CASTS.get(node.to.this, "")
+        return _cast_kind(node)
     if isinstance(node, exp.Subquery):
         columns = _columns(node.this, tables | sources)
         return columns[0][1] if columns else ""
@@ -146,7 +144,73 @@ def _first_kind(nodes: list[exp.Expr | None], sources: Sources, tables: Sources)
     if len(kinds) > 1 and "varchar" in kinds:
         # A branch of text makes the whole text, also next to a timestamp.
         return "varchar"
-    return max(kinds, default="")
+    return max(kinds, key=_rank, default="")
+
+
+def _rank(kind: str) -> tuple[int, int]:
+    """Which of two kinds a mixture has: the wider one."""
+    base, _, scale = kind.partition(":")
+    return _RANKS.index(base) if base in _RANKS else len(_RANKS), int(scale or 0)
+
+
+_RANKS = ("", "bigint", "ubigint", "decimal", "double", "date", "time", "datetime", "timestamp")
+
+
+def _literal_kind(node: exp.Literal) -> str:
+    if node.is_string:
+        return "varchar"
+    text = str(node.this).lower()
+    return "double" if "e" in text else f"decimal:{len(text.partition('.')[2])}" if "." in text else "bigint"
+
+
+def _cast_kind(node: exp.Cast) -> str:
+    if node.to.this == exp.DataType.Type.DECIMAL:
+        sizes = node.to.expressions
+        return f"decimal:{sizes[1].name if len(sizes) > 1 else 0}"
+    return _CASTS.get(node.to.this, "")
+
+
+def _function_kind(node: exp.Anonymous, sources: Sources, tables: Sources) -> str:
+    kinds = [_kind(argument, sources, tables) for argument in node.expressions]
+    if node.name == "ob_div":
+        return _quotient_kind(*kinds)
+    if node.name == "ob_mod":
+        return _widest(*kinds)
+    if node.name in {"ob_round", "ob_truncate"}:
+        places = node.expressions[1]
+        if kinds[0] in {"double", ""} or not isinstance(places, exp.Literal):
+            return "double" if kinds[0] == "double" else ""
+        return kinds[0] if kinds[0].endswith("bigint") else f"decimal:{places.name}"
+    return FUNCTIONS[node.name][2] if node.name in FUNCTIONS else ""
+
+
+def _quotient_kind(dividend: str, divisor: str) -> str:
+    """A decimal with four more places than the dividend has; a double if one side is one."""
+    if "double" in {dividend, divisor}:
+        return "double"
+    if not _is_number(dividend) or not _is_number(divisor):
+        return ""
+    return f"decimal:{int(dividend.partition(':')[2] or 0) + 4}"
+
+
+def _is_number(kind: str) -> bool:
+    return kind.partition(":")[0] in {"bigint", "ubigint", "decimal", "double"}
+
+
+def _widest(*kinds: str) -> str:
+    return max(kinds, key=_rank) if all(map(_is_number, kinds)) else ""
+
+
+def mark_unsigned(query: exp.Expr, tables: Mapping[str, Sequence[TypedColumn]]) -> None:
+    """Make differences with a BIGINT UNSIGNED fail below zero, as in MySQL (innermost first)."""
+    known: Sources = {name: [(c.name, c.kind) for c in columns] for name, columns in tables.items()}
+    for cte in query.args["with_"].expressions if query.args.get("with_") else ():
+        known[cte.alias.lower()] = _columns(cte.this, known) or []
+    for node in reversed(list(query.find_all(exp.Sub))):
+        select = node.find_ancestor(exp.Select)
+        if select is not None and _kind(node, _sources(select, known), known) == "ubigint":
+            call = exp.Anonymous(this="ob_unsigned_difference", expressions=[node.this, node.expression])
+            node.replace(call)
 
 
 def _sum_kind(argument: str) -> str:
@@ -154,13 +218,11 @@ def _sum_kind(argument: str) -> str:
 
 
 def _arithmetic_kind(node: exp.Binary, sources: Sources, tables: Sources) -> str:
-    kinds = {_kind(node.this, sources, tables), _kind(node.expression, sources, tables)}
-    if "double" in kinds or "" in kinds or "varchar" in kinds:
-        return ""
-    if isinstance(node, exp.Div):
-        return "decimal:4"
-    decimals = [kind for kind in kinds if kind.startswith("decimal")]
-    return max(decimals) if decimals else "bigint"
+    left, right = _kind(node.this, sources, tables), _kind(node.expression, sources, tables)
+    widest = _widest(left, right)
+    if isinstance(node, exp.Mul) and widest.startswith("decimal"):
+        return f"decimal:{sum(int(kind.partition(':')[2] or 0) for kind in (left, right))}"
+    return widest
 
 
 def _column_kind(node: exp.Column, sources: Sources) -> str:

@@ -9,8 +9,9 @@ from typing import Any, Protocol
 from sqlglot import exp
 
 from . import functions
-from .resulttypes import TIME_TYPES
+from .resulttypes import TIME_TYPES, UNSIGNED_TYPES
 
+_INTEGER_TYPES = {exp.DataType.Type.BIGINT, exp.DataType.Type.INT, *UNSIGNED_TYPES}
 _NOW_NAMES = {"now", "sysdate", "localtime"}
 
 
@@ -85,6 +86,14 @@ class Rewriter:
             exp.Left: lambda n: _call("ob_left", n.this, n.expression),
             exp.Right: lambda n: _call("ob_right", n.this, n.expression),
             exp.Cast: self._cast,
+            exp.Div: lambda n: _call("ob_div", n.this, n.expression),
+            exp.IntDiv: lambda n: _call("ob_intdiv", n.this, n.expression),
+            exp.Mod: lambda n: _call("ob_mod", n.this, n.expression),
+            exp.Round: lambda n: _call("ob_round", n.this, n.args.get("decimals") or exp.convert(0)),
+            exp.Trunc: lambda n: _call("ob_truncate", n.this, n.args.get("decimals") or exp.convert(0)),
+            exp.Floor: lambda n: _call("ob_floor", n.this, exp.convert(0)),
+            exp.Ceil: lambda n: _call("ob_ceil", n.this, exp.convert(0)),
+            exp.UnixToTime: self._from_unixtime,
         }
 
     def run(self, query: exp.Expr) -> None:
@@ -120,18 +129,37 @@ class Rewriter:
             seconds = exp.Literal.number(int(self._context.utc_offset.total_seconds()))
             call = _call("ob_unix_timestamp", argument)
             return exp.Paren(this=exp.Sub(this=call, expression=seconds))
+        if name in {"scn_to_timestamp", "timestamp_to_scn"}:
+            return _call(f"ob_{name}", *arguments, self._offset())
+        if name == "time_to_usec":
+            return exp.Paren(this=exp.Sub(this=_call(name, *arguments), expression=self._offset()))
+        if name == "usec_to_time":
+            return _call(name, *(exp.Add(this=exp.Paren(this=a), expression=self._offset()) for a in arguments))
         # In lower case it is one of ours, else known to SQLite or to nobody.
         return _call(name, *arguments) if name in functions.FUNCTIONS else node
 
+    def _offset(self) -> exp.Expr:
+        """Microseconds the session's clock is ahead of UTC."""
+        return exp.convert(self._context.utc_offset // timedelta(microseconds=1))
+
+    def _from_unixtime(self, node: exp.UnixToTime) -> exp.Expr:
+        call = _call("ob_from_unixtime", node.this, self._offset())
+        return _call("ob_strftime", call, node.args["format"]) if node.args.get("format") else call
+
     def _group_concat(self, node: exp.GroupConcat) -> exp.Expr:
         """An aggregate of our own per use: SQLite 3.40 has neither its ORDER BY nor DISTINCT with a separator."""
-        value, separator, ordering = node.this, node.args.get("separator"), ""
+        value, separator, ordering, key = node.this, node.args.get("separator"), "", exp.null()
         if isinstance(value, exp.Order):
+            key = value.expressions[0].this
             ordering = "DESC" if value.expressions[0].args.get("desc") else "ASC"
             value = value.this
+        distinct = isinstance(value, exp.Distinct)
+        if distinct:
+            value = value.expressions[0]
         name = f"ob_group_concat_{len(self.aggregates)}"
-        self.aggregates[name] = functions.make_group_concat(separator.name if separator else ",", ordering)
-        return _call(name, value)
+        text = separator.name if separator else ","
+        self.aggregates[name] = functions.make_group_concat(text, ordering, distinct=distinct)
+        return _call(name, value, key)
 
     def _interval(self, node: exp.Add | exp.Sub, sign: int) -> exp.Expr:
         interval = node.expression
@@ -154,6 +182,8 @@ class Rewriter:
 
     @staticmethod
     def _cast(node: exp.Cast) -> exp.Expr:
+        if node.to.this in _INTEGER_TYPES:
+            return _call("ob_to_unsigned" if node.to.this in UNSIGNED_TYPES else "ob_to_integer", node.this)
         if node.to.this not in TIME_TYPES:
             return node
         digits = node.to.expressions[0].name if node.to.expressions else "0"

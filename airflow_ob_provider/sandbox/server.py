@@ -21,8 +21,7 @@ from .world import World, access_denied
 
 log = logging.getLogger(__name__)
 
-#: An OBServer of these versions says 5.7.25 whatever its own version is, an OBProxy of that era 5.6.25.
-DIRECT_HANDSHAKE = "5.7.25"
+#: What an OBProxy says, whatever is behind it.
 PROXY_HANDSHAKE = "5.6.25"
 LOGIN_TIMEOUT = 10.0
 
@@ -146,7 +145,7 @@ class ClientConnection:
 
     def _login(self) -> Session | None:
         scramble = wire.new_scramble()
-        version = PROXY_HANDSHAKE if self._server.proxy else DIRECT_HANDSHAKE
+        version = PROXY_HANDSHAKE if self._server.proxy else self._world.cluster.build.handshake
         tls = self._server.tls
         self.stream.write(wire.handshake(version, self._number, scramble, tls=tls is not None))
         response = wire.parse_handshake_response(self.stream.read())
@@ -237,7 +236,7 @@ class ClientConnection:
     ) -> tuple[Result | None, ServerError | None]:
         """Take the time the statement takes; past ob_query_timeout the answer is 4012, whatever has happened."""
         slow = self._world.cluster.faults.delay(sql)
-        blocks = error.blocks if error else 0.0
+        blocks = error.blocks if error else session.seconds
         timeout = session.query_timeout
         if max(slow, blocks) > timeout:
             # Slow answers are given in real seconds, the server's own blocking in simulated ones.

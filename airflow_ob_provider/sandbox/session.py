@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
-from . import commands, show
+from . import show
 from .catalogue import DATABASES
-from .cluster import Cluster
+from .clock import CLUSTER_UTC_OFFSET
+from .cluster import BaseCluster, Caller
 from .control import sandbox_statement
 from .engine import Result, Scope, Table, select
 from .errors import ServerError, not_supported, syntax_error
 from .lexer import first_words, is_write, tokenize
-from .statements import SetEncryption, parse_command
 from .topology import Tenant, User
 from .variables import READ_ONLY, Value, defaults, parse_offset, parse_set
-from .world import CLUSTER_UTC_OFFSET, World
+from .world import World
 
 
 class Session:
@@ -32,7 +32,9 @@ class Session:
         self.attributes = dict(attributes)
         self.database = ""
         self.encrypted = False
-        self.variables: dict[str, Value] = defaults(world.cluster.profile) | world.global_variables
+        #: simulated seconds the last statement took
+        self.seconds = 0.0
+        self.variables: dict[str, Value] = defaults(world.cluster.build) | world.global_variables
 
     @property
     def query_timeout(self) -> float:
@@ -40,7 +42,7 @@ class Session:
         return int(self.variables["ob_query_timeout"]) / 1e6
 
     @property
-    def _cluster(self) -> Cluster:
+    def _cluster(self) -> BaseCluster:
         return self.world.cluster
 
     def use(self, database: str) -> None:
@@ -50,6 +52,7 @@ class Session:
 
     def execute(self, sql: str) -> Result | None:
         """The result set of a statement, or None for OK."""
+        self.seconds = 0.0
         words = first_words(sql)
         first = words[0] if words else ""
         if first in {"SELECT", "WITH", "("}:
@@ -78,11 +81,11 @@ class Session:
     # --- admin commands -------------------------------------------------------------------------------
 
     def _command(self, sql: str) -> None:
-        command = parse_command(sql, self._cluster.profile)
-        commands.authorize(command, self.tenant, self.user)
-        commands.execute(command, self._cluster, encrypted=self.encrypted)
-        if isinstance(command, SetEncryption):
-            self.encrypted = command.on
+        caller = Caller(self.tenant, self.user, self.encrypted, self.query_timeout)
+        effect = self._cluster.execute(sql, caller)
+        self.seconds = effect.seconds
+        if effect.encrypted is not None:
+            self.encrypted = effect.encrypted
 
     # --- variables ------------------------------------------------------------------------------------
 
@@ -95,7 +98,7 @@ class Session:
             if name in READ_ONLY:
                 raise ServerError(1238, f"Variable '{name}' is a read only variable")
             if value is None:
-                value = defaults(self._cluster.profile)[name]
+                value = defaults(self._cluster.build)[name]
             if name == "time_zone":
                 parse_offset(str(value), CLUSTER_UTC_OFFSET)
             elif isinstance(self.variables[name], int) and not isinstance(value, int):
@@ -106,7 +109,7 @@ class Session:
     def variable(self, name: str, scope: str = "") -> Value:
         known: Mapping[str, Value] = self.variables
         if scope.lower() == "global":
-            known = defaults(self._cluster.profile) | self.world.global_variables
+            known = defaults(self._cluster.build) | self.world.global_variables
         try:
             return known[name.lower()]
         except KeyError:
@@ -128,7 +131,7 @@ class Session:
 
     def scope(self) -> Scope:
         offset = self._offset()
-        profile = self._cluster.profile
+        profile = self._cluster.build
         return Scope(
             table=self.table,
             variable=self.variable,
@@ -144,7 +147,7 @@ class Session:
                 "effective_tenant": self.tenant.name,
                 "effective_tenant_id": self.tenant.tenant_id,
             },
-            now=self._cluster.timeline.now - CLUSTER_UTC_OFFSET + offset,
+            now=self._cluster.timeline.now + self._cluster.clock_skew() - CLUSTER_UTC_OFFSET + offset,
             utc_offset=offset,
             shift=offset - CLUSTER_UTC_OFFSET,
         )

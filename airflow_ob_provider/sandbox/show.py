@@ -15,8 +15,6 @@ from .variables import shown
 if TYPE_CHECKING:
     from .session import Session
 
-_PARAMETERS = "zone, svr_type, svr_ip, svr_port, name, data_type, value, info, section, scope, source, edit_level"
-
 
 def show(sql: str, session: Session) -> Result:
     """Run a SHOW, DESC or DESCRIBE statement, else 1064."""
@@ -37,7 +35,9 @@ def show(sql: str, session: Session) -> Result:
 def _parameters(sql: str, rest: list[Token], session: Session) -> Result:
     """One row per server; the pattern's ``_`` is a wildcard and hidden parameters (``_x``) never show."""
     condition = "name NOT LIKE '\\_%'"
+    named = None
     if len(rest) > 2 and rest[-3].is_word("TENANT") and rest[-2].is_symbol("="):
+        named = rest[-1].text
         sql, rest = sql[: rest[-3].start], rest[:-3]
     if rest:
         condition += f" AND {_condition(sql, rest, 'name')}"
@@ -46,8 +46,11 @@ def _parameters(sql: str, rest: list[Token], session: Session) -> Result:
         # SHOW needs no privilege on the table it reads.
         return session.world.catalogue.table(session.world.cluster, session.tenant, database, name)
 
-    source = "oceanbase.__all_virtual_sys_parameter_stat"
-    query = f"SELECT {_PARAMETERS} FROM {source} WHERE {condition}"  # noqa: S608 - that is the client's own text
+    cluster = session.world.cluster
+    extra = cluster.parameter_filter(session.tenant, named)
+    condition += f" AND {extra}" if extra else ""
+    source = f"oceanbase.{cluster.PARAMETER_VIEW}"
+    query = f"SELECT {cluster.PARAMETER_COLUMNS} FROM {source} WHERE {condition}"  # noqa: S608 - the client's own text
     return select(query, replace(session.scope(), table=table))
 
 
@@ -110,10 +113,18 @@ def _columns(sql: str, rest: list[Token], session: Session) -> Result:
     if not 1 <= len(names) <= 2:
         raise syntax_error(sql)
     table = session.table(names[0] if len(names) == 2 else "", names[-1])
-    types = {"varchar": "varchar(256)", "bigint": "bigint(20)", "timestamp": "timestamp(6)", "time": "time(6)"}
-    rows = [(c.name, types.get(c.kind, c.kind.partition(":")[0]), "YES", "", None, "") for c in table.columns]
+    rows = [(c.name, _TYPES.get(c.kind, c.kind.partition(":")[0]), "YES", "", None, "") for c in table.columns]
     return Result([Column(n, "varchar") for n in ("Field", "Type", "Null", "Key", "Default", "Extra")], list(rows))
 
+
+_TYPES = {
+    "bigint": "bigint(20)",
+    "datetime": "datetime(6)",
+    "time": "time(6)",
+    "timestamp": "timestamp(6)",
+    "ubigint": "bigint(20) unsigned",
+    "varchar": "varchar(256)",
+}
 
 _HANDLERS: dict[str, Callable[[str, list[Token], Session], Result]] = {
     "PARAMETERS": _parameters,

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 SYS_TENANT_ID = 1
-#: User tenants are numbered from 1001 on an OceanBase 3.x cluster.
-FIRST_USER_TENANT_ID = 1001
 RPC_PORT = 2882
 SQL_PORT = 2881
 

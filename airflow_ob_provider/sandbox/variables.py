@@ -6,9 +6,9 @@ import re
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from .build import Profile
 from .errors import ServerError, syntax_error
 from .lexer import Token, tokenize
-from .profiles import Profile
 
 Value = str | int
 

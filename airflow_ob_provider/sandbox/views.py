@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from .cluster import Cluster
+from .clock import CLUSTER_UTC_OFFSET
 from .engine import Column
 from .functions import EPOCH
 from .topology import Tenant
@@ -21,7 +21,7 @@ class View:
 
     name: str
     columns: tuple[Column, ...]
-    rows: Callable[[Cluster, Tenant], Iterable[Row]]
+    rows: Callable[[Any, Tenant], Iterable[Row]]
     everywhere: bool = False
 
 
@@ -47,5 +47,5 @@ def duration_text(value: timedelta) -> str:
 
 
 def microseconds(value: datetime) -> int:
-    """Microseconds since 1970, as OceanBase stores versions and timestamps in bigint columns."""
-    return (value - EPOCH) // timedelta(microseconds=1)
+    """Microseconds since 1970 (UTC), as OceanBase stores versions and timestamps in bigint columns."""
+    return (value - CLUSTER_UTC_OFFSET - EPOCH) // timedelta(microseconds=1)

@@ -12,7 +12,7 @@ from mysql_mimic import packets, types
 from mysql_mimic.auth import NativePasswordAuthPlugin, User
 from mysql_mimic.charset import CharacterSet
 from mysql_mimic.results import ResultColumn
-from mysql_mimic.types import Capabilities, ColumnType, ServerStatus
+from mysql_mimic.types import Capabilities, ColumnDefinition, ColumnType, ServerStatus
 from mysql_mimic.utils import nonce
 
 from .engine import Column, Result
@@ -34,8 +34,10 @@ AUTH = NativePasswordAuthPlugin()
 #: kind: (protocol type, character set, display length)
 _TYPES = {
     "bigint": (ColumnType.LONGLONG, CharacterSet.binary, 20),
+    "ubigint": (ColumnType.LONGLONG, CharacterSet.binary, 20),
     "double": (ColumnType.DOUBLE, CharacterSet.binary, 23),
     "decimal": (ColumnType.NEWDECIMAL, CharacterSet.binary, 38),
+    "datetime": (ColumnType.DATETIME, CharacterSet.binary, 26),
     "timestamp": (ColumnType.TIMESTAMP, CharacterSet.binary, 26),
     "date": (ColumnType.DATE, CharacterSet.binary, 10),
     "time": (ColumnType.TIME, CharacterSet.binary, 17),
@@ -139,7 +141,12 @@ def result_packets(result: Result) -> list[bytes]:
 def _definition(column: Column) -> bytes:
     base, _, scale = column.kind.partition(":")
     code, charset, length = _TYPES[base]
-    decimals = 6 if base in {"timestamp", "time"} else int(scale or 0)
     return packets.make_column_definition_41(
-        CHARSET, name=column.name, character_set=charset, column_length=length, column_type=code, decimals=decimals
+        CHARSET,
+        name=column.name,
+        character_set=charset,
+        column_length=length,
+        column_type=code,
+        flags=ColumnDefinition.UNSIGNED_FLAG if base == "ubigint" else ColumnDefinition(0),
+        decimals=6 if base in {"datetime", "timestamp", "time"} else int(scale or 0),
     )

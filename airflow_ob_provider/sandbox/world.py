@@ -5,32 +5,29 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from .catalogue import Catalogue
 from .clock import Clock
-from .cluster import Cluster
+from .cluster import BaseCluster
 from .errors import ServerError
 from .recorder import Recorder
 from .topology import Tenant, User
-
-#: OceanBase's default time zone. Deliberately not that of most workers: a client that uses its own clock is seen.
-CLUSTER_UTC_OFFSET = timedelta(hours=8)
 
 
 class World:
     """What every connection shares. State is touched only inside :meth:`locked`."""
 
-    def __init__(self, cluster: Cluster, clock: Clock) -> None:
+    def __init__(self, cluster: BaseCluster, clock: Clock) -> None:
         self.cluster = cluster
         self.clock = clock
-        self.catalogue = Catalogue(cluster.profile)
+        self.catalogue = Catalogue(cluster.views())
         self.recorder = Recorder()
         self.global_variables: dict[str, str | int] = {}
         self._lock = threading.RLock()
 
     @contextmanager
-    def locked(self) -> Iterator[Cluster]:
+    def locked(self) -> Iterator[BaseCluster]:
         """The cluster, brought up to the present."""
         with self._lock:
             self.cluster.timeline.run_until(self.clock.now())
@@ -54,11 +51,12 @@ class World:
 
         An OBServer takes everything after the first ``@`` as the tenant (``src/observer/mysql/obmp_connect.cpp``),
         so a cluster name makes an unknown tenant. A proxy also reads ``user@tenant#cluster`` and
-        ``cluster:tenant:user``; another cluster's name is an unknown tenant for it too.
+        ``cluster:tenant:user`` (also with ``-`` or ``.``); another cluster's name is an unknown tenant for it too.
         """
-        if proxy and login.count(":") == 2:
-            cluster, tenant, user = login.split(":")
-            return user, tenant if cluster == self.cluster.name else f"{tenant}#{cluster}"
+        for delimiter in ":-." if proxy and "@" not in login else "":
+            if login.count(delimiter) == 2:
+                cluster, tenant, user = login.split(delimiter)
+                return user, tenant if cluster == self.cluster.name else f"{tenant}#{cluster}"
         user, at, tenant = login.partition("@")
         if not at:
             return user, "sys"

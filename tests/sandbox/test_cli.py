@@ -63,5 +63,5 @@ def test_main_in_process(capsys):
 
 def test_unknown_profile(capsys):
     with pytest.raises(SystemExit):
-        cli.main(["--profile", "4.2.1"])
+        cli.main(["--profile", "5.0.0"])
     assert "invalid choice" in capsys.readouterr().err

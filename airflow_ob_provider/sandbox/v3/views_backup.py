@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from airflow_ob_provider.sandbox.topology import Tenant
+from airflow_ob_provider.sandbox.views import Row, View, columns, duration_text, megabytes
 
 from .backup import BackupSet, TenantBackup
-from .cluster import Cluster
 from .profiles import Profile
-from .topology import Tenant
-from .views import Row, View, columns, duration_text, megabytes
+
+if TYPE_CHECKING:
+    from .cluster import Cluster
 
 _PROGRESS_COLUMNS = columns(
     "INCARNATION BS_KEY BACKUP_TYPE/varchar TENANT_ID PARTITION_COUNT MACRO_BLOCK_COUNT FINISH_PARTITION_COUNT "

@@ -1,4 +1,4 @@
-"""Checks of parameter values: durations, sizes, booleans, backup_dest, backup_dest_option, log archive option.
+"""Checks of parameter values: backup_dest, backup_dest_option, log archive option.
 
 Rules as in OceanBase 3.1.5 source: ``src/sql/resolver/cmd/ob_alter_system_resolver.cpp`` (check_backup_dest,
 check_backup_dest_opt), ``src/share/backup/ob_backup_struct.cpp`` (ObBackupDestOpt) and
@@ -11,33 +11,11 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from .errors import ServerError, not_supported
+from airflow_ob_provider.sandbox.errors import ServerError, not_supported
+from airflow_ob_provider.sandbox.values import DAY, HOUR, parse_bool, parse_time
 
-HOUR = 3600.0
-DAY = 24 * HOUR
-_TIME_UNITS = {"us": 1e-6, "ms": 1e-3, "": 1.0, "s": 1.0, "m": 60.0, "h": HOUR, "d": DAY}
-_SIZE_UNITS = {"": 2**20, "B": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
-_TRUE = {"true", "on", "yes", "t", "1"}
-_FALSE = {"false", "off", "no", "f", "0"}
 #: OB_MAX_BACKUP_DEST_LENGTH
 MAX_DESTINATION = 2048
-
-
-def parse_time(text: str) -> float | None:
-    """Seconds of an OceanBase duration (``120s``, ``2m``, ``7d``; a bare number is seconds), else None."""
-    match = re.fullmatch(r"(-?\d+)(us|ms|s|m|h|d|)", text, re.IGNORECASE)
-    return int(match[1]) * _TIME_UNITS[match[2].lower()] if match else None
-
-
-def parse_size(text: str) -> int | None:
-    """Bytes of an OceanBase capacity (``1G``; a bare number is MB), else None."""
-    match = re.fullmatch(r"(\d+)([BKMGT]?)B?", text, re.IGNORECASE)
-    return int(match[1]) * _SIZE_UNITS[match[2].upper()] if match else None
-
-
-def parse_bool(text: str) -> bool | None:
-    lowered = text.lower()
-    return True if lowered in _TRUE else False if lowered in _FALSE else None
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from .cluster import CLUSTER_ID, Cluster
-from .events import HistoryEvent
-from .parameters import Parameter, Parameters
-from .topology import RPC_PORT, SQL_PORT, Server, Tenant
-from .views import Row, View, columns, microseconds
+from airflow_ob_provider.sandbox.cluster import CLUSTER_ID
+from airflow_ob_provider.sandbox.events import HistoryEvent
+from airflow_ob_provider.sandbox.parameters import Parameter, Parameters
+from airflow_ob_provider.sandbox.topology import RPC_PORT, SQL_PORT, Server, Tenant
+from airflow_ob_provider.sandbox.views import Row, View, columns, microseconds
+
+if TYPE_CHECKING:
+    from .cluster import Cluster
 
 _STAMPS = "gmt_create/timestamp gmt_modified/timestamp "
 _PARAMETER_STAT = columns(

@@ -11,13 +11,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from airflow_ob_provider.sandbox.clock import Event
+from airflow_ob_provider.sandbox.errors import ServerError, not_supported
+from airflow_ob_provider.sandbox.topology import SYS_TENANT_ID
+from airflow_ob_provider.sandbox.values import parse_time
+
 from .archivers import Archivers
-from .clock import Event
-from .errors import ServerError, not_supported
-from .options import DestOption, destination_key, parse_dest_option, parse_time
+from .options import DestOption, destination_key, parse_dest_option
 from .pieces import Pieces
 from .status import BEGINNING, DOING, INTERRUPTED, STATUSES, STOP, STOPPING, StatusRow
-from .topology import SYS_TENANT_ID
 
 if TYPE_CHECKING:
     from .cluster import Cluster

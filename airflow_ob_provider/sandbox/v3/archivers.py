@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from .clock import Event
+from airflow_ob_provider.sandbox.clock import Event
+from airflow_ob_provider.sandbox.topology import Server, Tenant
+
 from .status import BEGINNING, DOING, STOPPING
-from .topology import Server, Tenant
 
 if TYPE_CHECKING:
     from .archive import LogArchive

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .errors import ServerError, syntax_error
-from .lexer import Token, tokenize
+from airflow_ob_provider.sandbox.tokens import Reader
+
 from .profiles import Profile
 
 
@@ -109,58 +109,10 @@ def parse_command(sql: str, profile: Profile) -> Command:
     return _Parser(sql, profile).command()
 
 
-class _Parser:
+class _Parser(Reader):
     def __init__(self, sql: str, profile: Profile) -> None:
-        self._sql = sql
-        self._tokens = tokenize(sql)
-        self._at = 0
+        super().__init__(sql)
         self._profile = profile
-
-    # --- tokens ---------------------------------------------------------------------------------------
-
-    def _peek(self) -> Token | None:
-        return self._tokens[self._at] if self._at < len(self._tokens) else None
-
-    def _error(self) -> ServerError:
-        token = self._peek()
-        return syntax_error(self._sql[token.start :] if token else "")
-
-    def _next(self, *kinds: str) -> Token:
-        token = self._peek()
-        if token is None or token.kind not in kinds:
-            raise self._error()
-        self._at += 1
-        return token
-
-    def _take(self, *words: str) -> bool:
-        """Take these words if they come next, all or none."""
-        tokens = self._tokens[self._at : self._at + len(words)]
-        if len(tokens) == len(words) and all(t.is_word(w) for t, w in zip(tokens, words, strict=True)):
-            self._at += len(words)
-            return True
-        return False
-
-    def _symbol(self, symbol: str) -> bool:
-        token = self._peek()
-        if token is not None and token.is_symbol(symbol):
-            self._at += 1
-            return True
-        return False
-
-    def _expect(self, *words: str) -> None:
-        for word in words:
-            if not self._take(word):
-                raise self._error()
-
-    def _end(self) -> None:
-        if self._peek() is not None:
-            raise self._error()
-
-    def _number(self) -> int:
-        token = self._next("number")
-        if "." in token.text:
-            raise self._error()
-        return int(token.text)
 
     # --- statements -----------------------------------------------------------------------------------
 
@@ -281,7 +233,7 @@ class _Parser:
             name = self._next("word", "quoted").text
             if not self._symbol("="):
                 raise self._error()
-            assignments.append((name, self._value()))
+            assignments.append((name, self._constant()))
             if self._take("COMMENT"):
                 self._symbol("=")
                 self._next("string")
@@ -301,17 +253,6 @@ class _Parser:
                 self._next("word", "quoted", "string")
             if not self._symbol(","):
                 return SetParameters(tuple(assignments), server, zone)
-
-    def _value(self) -> str:
-        """A constant: string, number, TRUE or FALSE."""
-        sign = "-" if self._symbol("-") else ""
-        if sign:
-            return sign + self._next("number").text
-        token = self._next("string", "number", "word")
-        if token.kind == "word" and not token.is_word("TRUE", "FALSE"):
-            self._at -= 1
-            raise self._error()
-        return token.text.capitalize() if token.kind == "word" else token.text
 
     def _encryption(self) -> SetEncryption:
         if self._take("OFF"):

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from .errors import ServerError
-from .topology import SYS_TENANT_ID, Server, Tenant
+from airflow_ob_provider.sandbox.errors import ServerError
+from airflow_ob_provider.sandbox.topology import SYS_TENANT_ID, Server, Tenant
 
 if TYPE_CHECKING:
     from .cluster import Cluster

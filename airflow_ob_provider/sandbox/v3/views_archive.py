@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from airflow_ob_provider.sandbox.topology import RPC_PORT, SYS_TENANT_ID, Tenant
+from airflow_ob_provider.sandbox.views import Row, View, columns, microseconds, time_text
 
 from .archivers import Stream
-from .cluster import Cluster
 from .pieces import Piece
 from .profiles import Profile
 from .status import DOING, STATUSES, STOP, StatusRow
-from .topology import RPC_PORT, SYS_TENANT_ID, Tenant
-from .views import Row, View, columns, microseconds, time_text
+
+if TYPE_CHECKING:
+    from .cluster import Cluster
 
 _STATUS_TAIL = (
     "INPUT_BYTES OUTPUT_BYTES COMPRESSION_RATIO/decimal:2 INPUT_BYTES_DISPLAY/varchar OUTPUT_BYTES_DISPLAY/varchar"

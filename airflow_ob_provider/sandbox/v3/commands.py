@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from airflow_ob_provider.sandbox.errors import ServerError, not_supported
+from airflow_ob_provider.sandbox.topology import Server, Tenant, User
+from airflow_ob_provider.sandbox.values import parse_time
 
 from . import statements as st
-from .cluster import Cluster
-from .errors import ServerError, not_supported
-from .options import parse_time
-from .topology import Server, Tenant, User
+
+if TYPE_CHECKING:
+    from .cluster import Cluster
 
 
 def authorize(command: st.Command, tenant: Tenant, user: User) -> None:

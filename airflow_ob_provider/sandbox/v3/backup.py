@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from .errors import ServerError, not_supported
+from airflow_ob_provider.sandbox.errors import ServerError, not_supported
+from airflow_ob_provider.sandbox.topology import SYS_TENANT_ID, Tenant
+
 from .status import DOING
-from .topology import SYS_TENANT_ID, Tenant
 
 if TYPE_CHECKING:
     from .cluster import Cluster

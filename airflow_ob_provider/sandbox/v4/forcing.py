@@ -1,0 +1,86 @@
+"""Test back door: put a tenant's archive into a state, with everything a client can see consistent with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .archive import TenantArchive
+from .destination import Wanted
+from .rounds import (
+    BEGINNING,
+    DOING,
+    INTERRUPTED,
+    PREPARE,
+    STATUSES,
+    STOP,
+    STOPPING,
+    SUSPEND,
+    SUSPENDING,
+)
+from .settings import ARCHIVE
+from .tenants import LOG_STREAMS, Tenant4
+from .uri import parse_uri
+
+if TYPE_CHECKING:
+    from .cluster import Cluster
+
+NONE = ("NONE", "NOARCHIVELOG")
+
+
+def force(cluster: Cluster, tenant: Tenant4, status: str) -> None:
+    """ValueError for a status the build doesn't have."""
+    known = [s for s in STATUSES if cluster.profile.suspend or s not in {SUSPENDING, SUSPEND}]
+    if status not in known and status not in NONE:
+        raise ValueError(f"unknown status {status!r}, known: {', '.join((*NONE, *known))}")
+    archive = cluster.archives[tenant.tenant_id]
+    if status in NONE:
+        tenant.log_mode = False
+        archive.round = None
+        archive.stopped.clear()
+        archive.streams = []
+        return
+    _set_destination(cluster, archive)
+    if archive.running and status in {PREPARE, BEGINNING}:
+        archive.finish()
+    if status == STOP and archive.status == STOP:
+        tenant.log_mode = False
+        return
+    if not archive.running:
+        archive.prepare()
+    tenant.log_mode = status not in {STOPPING, STOP}
+    archive.destination.rows["state"] = "DEFER" if status in {SUSPENDING, SUSPEND} else "ENABLE"
+    if status != PREPARE:
+        _run(archive, status)
+
+
+def _set_destination(cluster: Cluster, archive: TenantArchive) -> None:
+    """One of the tenant's own, if it has none."""
+    if archive.destination.place is None:
+        place = parse_uri(f"file:///data/nfs/backup/{archive.tenant.name}/archive", cluster.profile.schemes)
+        cluster.medium.use(place, archive.tenant.tenant_id, ARCHIVE)
+        archive.destination.store(Wanted(place), archive.dest_id(place.key))
+
+
+def _run(archive: TenantArchive, status: str) -> None:
+    """From PREPARE (or wherever the round is) to the state, by the scheduler's own steps."""
+    if archive.status == PREPARE:
+        assert archive.round is not None  # noqa: S101 - it has just been made
+        archive.pass_prepare(archive.round)
+    if status == BEGINNING:
+        return
+    archive.catch_up()
+    if archive.round:
+        marks = [stream.checkpoint for stream in archive.streams]
+        archive.round.publish(min(marks), max(marks))
+    if status == INTERRUPTED:
+        archive.interrupt(LOG_STREAMS[-1])
+        if archive.round:
+            archive.interrupted(archive.round)
+    elif status == STOP:
+        archive.finish()
+    elif archive.status != status:
+        archive.change(status)
+    if status in {DOING, SUSPENDING, SUSPEND} and archive.round:
+        archive.round.comment = ""
+        for stream in archive.streams:
+            stream.broken = False

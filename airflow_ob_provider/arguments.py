@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 
 from airflow_ob_provider.oceanbase.statements import check_seconds
@@ -43,3 +44,13 @@ def check_round(value: object, name: str) -> int | None:
     if isinstance(value, bool) or not re.fullmatch("[0-9]{1,18}", text):
         raise ValueError(f"{name} must be a whole number from 0 on, not {value!r}")
     return int(text)
+
+
+def check_rounds(value: object, name: str) -> tuple[int, dict[str, int]]:
+    """A round number for all, or one a tenant.
+
+    :raises ValueError: not whole numbers from 0 on.
+    """
+    if isinstance(value, Mapping):
+        return 0, {str(tenant): check_round(number, f"{name}[{tenant}]") or 0 for tenant, number in value.items()}
+    return check_round(value, name) or 0, {}

@@ -44,6 +44,18 @@ class ArchiveStateError(OceanBaseError, AirflowFailException):
     """Log backup is in a state that does not become the wanted one."""
 
 
+class RequestRefusedError(OceanBaseError, AirflowFailException):
+    """What was asked for cannot be had as things stand; nothing was sent."""
+
+
+class TenantsFailedError(OceanBaseError):
+    """Several tenants failed, and for one of them at least another try may help. Airflow retries the task."""
+
+
+class TenantsRefusedError(OceanBaseError, AirflowFailException):
+    """Several tenants failed, and another try will not help any of them."""
+
+
 class PrerequisitesNotMetError(OceanBaseError, AirflowFailException):
     """At least one prerequisite of log backup is not met."""
 

@@ -111,6 +111,22 @@ def _errno(error: Exception, *, lost: int) -> int:
     return _CLIENT_ERROR if refused else lost
 
 
+def redacted_rows(rows: Any) -> Any:
+    """Rows, a row or a cell as it may leave the hook: the server shows keys of object stores in clear text."""
+    if isinstance(rows, str):
+        return redact(rows)
+    if isinstance(rows, bytes | bytearray):
+        text = bytes(rows).decode(errors="surrogateescape")
+        shown = redact(text)
+        return rows if shown == text else shown.encode(errors="surrogateescape")
+    if isinstance(rows, dict):
+        return {name: redacted_rows(cell) for name, cell in rows.items()}
+    if isinstance(rows, list | tuple):
+        kind = list if isinstance(rows, list) else tuple
+        return kind(redacted_rows(item) for item in rows)
+    return rows
+
+
 class RedactingLog:
     """A logger for common-sql's own lines, of which some show whole statements and parameters at level DEBUG."""
 

@@ -22,13 +22,14 @@ from airflow_ob_provider.hooks.failures import (
     RedactingLog,
     connect_error,
     own_sql_error,
+    redacted_rows,
     shown_parameters,
     statement_error,
     translated,
 )
 from airflow_ob_provider.hooks.settings import ConnectionFieldError, ConnectionSettings, Driver
 from airflow_ob_provider.oceanbase.dialects import Dialect, detect_version, dialect_for
-from airflow_ob_provider.oceanbase.redact import redact
+from airflow_ob_provider.oceanbase.redact import redact, shows_keys
 from airflow_ob_provider.oceanbase.statements import Statement
 from airflow_ob_provider.oceanbase.version import OceanBaseVersion
 
@@ -71,11 +72,17 @@ class OceanBaseSession:
         return dialect_for(self.version, self.query)
 
     def query(self, statement: Statement) -> list[dict[str, Any]]:
-        """Run a statement that reads; rows by lower-case column name. May be repeated."""
+        """Run a statement that reads; rows by lower-case column name. May be repeated.
+
+        Keys of an object store that the server shows in clear text are masked, unless the statement says that it
+        needs them (``holds_secrets``), as the dialects do to write them back.
+        """
 
         def rows(cursor: Any) -> list[dict[str, Any]]:
             names = [str(column[0]).lower() for column in cursor.description or ()]
-            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()] if names else []
+            found = cursor.fetchall() if names else []
+            shown = found if statement.holds_secrets else redacted_rows(found)
+            return [dict(zip(names, row, strict=True)) for row in shown]
 
         return self._run(statement, rows)
 
@@ -125,6 +132,7 @@ class OceanBaseHook(MySqlHook):
         super().__init__(*args, **kwargs)
         self.label = label
         self._settings: ConnectionSettings | None = None
+        self._masks_rows = False
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy in a pickle knows where to look the connection up, not its password.
@@ -227,6 +235,7 @@ class OceanBaseHook(MySqlHook):
                 version = session.version
                 identity = session.dialect.identity()
                 sees = _can_read_archive(session)
+                note = session.dialect.connection_note(identity)
         except (AirflowException, ValueError) as error:
             return False, redact(str(error))
         message = (
@@ -235,8 +244,8 @@ class OceanBaseHook(MySqlHook):
             f"{'may' if sees else 'may NOT'} read the log backup views, "
             f"{'may' if identity.may_alter else 'may NOT'} ALTER SYSTEM"
         )
-        if identity.tenant and identity.tenant != "sys":
-            message += f". Log backup of 3.x is started and shown in tenant sys only, and this is {identity.tenant}"
+        if note:
+            message += f". {note}"
         if version.archive_unusable:
             message += f". {version.archive_unusable}"
         return True, message
@@ -277,9 +286,14 @@ class OceanBaseHook(MySqlHook):
         _check_harmless(sql, parameters)
         return super().get_df_by_chunks(sql, parameters, **kwargs)
 
+    def _make_common_data_structure(self, result: Any) -> Any:
+        """Rows of views in which the server shows keys in clear text leave the hook with the keys masked."""
+        return super()._make_common_data_structure(redacted_rows(result) if self._masks_rows else result)
+
     def _run_command(self, cur: Any, sql_statement: str, parameters: Any) -> None:
         """Run users' own SQL as common-sql does, but log, raise and report lineage without its secrets."""
         sql = str(sql_statement)
+        self._masks_rows = shows_keys(sql)
         shown, parameters_shown = redact(sql), shown_parameters(sql, parameters)
         if self.log_sql:
             self.log.info("Running statement: %s, parameters: %s", shown, parameters_shown)
@@ -294,6 +308,10 @@ class OceanBaseHook(MySqlHook):
 
 def _check_harmless(sql: object, parameters: Any) -> None:
     text = str(sql)
+    if shows_keys(text):
+        raise ValueError(
+            "the server shows keys of object stores in these rows: use run or get_records, which mask them"
+        )
     if redact(text) != text or shown_parameters(text, parameters) is not parameters:
         raise ValueError("a statement that holds a secret is not read into a data frame; use run or get_records")
 

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from airflow_ob_provider.oceanbase.redact import MASK, is_secret_name, redact
 
-_SCHEMES = ("file", "oss", "cos")
+_SCHEMES = ("file", "oss", "cos", "s3", "azblob")
+PLACEHOLDERS = ("cluster", "tenant", "tenant_id")
+"""What a path may leave open: ``file:///data/{cluster}/{tenant}`` is a place of its own for each tenant."""
+_BRACED = re.compile(r"\{([^{}]*)\}|[{}]")
 _SECRET_PARAMETERS = ("access_id", "access_key")
 _DURATION = re.compile(r"(?P<count>[0-9]{1,18})(?P<unit>us|ms|s|m|h|d)?")
 _UNIT_US = {"us": 1, "ms": 1000, "s": 10**6, "m": 60 * 10**6, "h": 3600 * 10**6, "d": 86400 * 10**6}
 _DAY = 86400.0
 MAX_LENGTH = 2047
 """A destination with its parameters must fit the server's buffer (OB_MAX_BACKUP_DEST_LENGTH is 2048)."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Keys of an object store, and its endpoint."""
+
+    access_id: str = field(repr=False)
+    access_key: str = field(repr=False)
+    host: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,12 +59,12 @@ class Destination:
             tuple((name, value) for name, value in pairs if is_secret_name(name)),
         )
 
-    def with_secrets(self, access_id: str, access_key: str, host: str | None = None) -> Destination:
+    def with_keys(self, keys: Keys) -> Destination:
         """The same place with the keys of an object store, and its endpoint if the URI names none."""
         parameters = dict(self.parameters)
-        if host:
-            parameters.setdefault("host", host)
-        secrets = tuple(zip(_SECRET_PARAMETERS, (_blanks(access_id), _blanks(access_key)), strict=True))
+        if keys.host:
+            parameters.setdefault("host", keys.host)
+        secrets = tuple(zip(_SECRET_PARAMETERS, (_blanks(keys.access_id), _blanks(keys.access_key)), strict=True))
         return Destination(self.scheme, self.path, tuple(parameters.items()), secrets)
 
     @property
@@ -81,19 +93,29 @@ class Destination:
         )
 
     @property
+    def placeholders(self) -> frozenset[str]:
+        """Names in braces that the path leaves open."""
+        return frozenset(match[1] or "" for match in _BRACED.finditer(self.path))
+
+    def filled(self, **values: str) -> Destination:
+        """The place with its placeholders replaced."""
+        path = _BRACED.sub(lambda match: values.get(match[1] or "", match[0]), self.path)
+        return replace(self, path=path)
+
+    @property
     def secret_values(self) -> tuple[str, ...]:
         """Every secret value in it, for the masker."""
         return tuple(value for _, value in self.secrets if value)
 
     def problem(self) -> str | None:
-        """What a 3.x server would refuse in it, or None.
+        """What every server would refuse in it, or None; what a version refuses, its dialect knows.
 
-        Prefixes file://, oss://, cos:// only (9026 otherwise); file:// takes no parameters (1235), oss and cos need
-        host, access_id and access_key (4016 without parameters), cos also appid; length below 2048. OceanBase
-        3.1.5 source, ob_alter_system_resolver.cpp, and the manual of ALTER SYSTEM BACKUP.
+        Prefixes are lower case (9026 otherwise); file:// takes no parameters (1235), object stores need host,
+        access_id and access_key, cos also appid, Amazon's s3 also s3_region; length below 2048. OceanBase 3.1.5
+        source, ob_alter_system_resolver.cpp; V4.2.5 manual, log archive, preparation.
         """
         if self.scheme not in _SCHEMES:
-            hint = "; S3 is not supported by OceanBase 3.x" if self.scheme == "s3" else ""
+            hint = "; OBS is reached as s3://" if self.scheme.lower() == "obs" else ""
             return f"scheme {self.scheme!r} is not one of {', '.join(_SCHEMES)} (lower case){hint}"
         length = len(self.uri.encode(errors="replace"))
         if length > MAX_LENGTH:
@@ -104,16 +126,45 @@ class Destination:
             return "a parameter holds '&', which begins the next parameter"
         if "@" in self.path.partition("/")[0]:
             return "it holds a login before '@'; keys come from the connection dest_conn_id"
+        if not self.placeholders <= set(PLACEHOLDERS):
+            names = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+            return f"braces may hold {names} only, to give each tenant a path of its own"
         given = {name for name, value in (*self.parameters, *self.secrets) if value}
         if self.scheme == "file":
             if not self.path.startswith("/"):
                 return f"file:// needs an absolute path (file:///data/…), not {self.path!r}"
             return "file:// takes no parameters after '?'" if self.parameters or self.secrets else None
         needed = ["host", *_SECRET_PARAMETERS, *(["appid"] if self.scheme == "cos" else [])]
+        if self.scheme == "s3" and "amazonaws." in dict(self.parameters).get("host", ""):
+            needed.append("s3_region")
         missing = [name for name in needed if name not in given]
         if missing:
             return f"{self.scheme}:// needs {', '.join(missing)} (keys come from the connection dest_conn_id)"
         return None
+
+
+@dataclass(frozen=True)
+class WantedDestination:
+    """What the user asks for; None keeps what is set."""
+
+    destination: Destination | None = None
+    option: DestinationOption | None = None
+    """3.x ``backup_dest_option``."""
+    piece_switch_days: int | None = None
+    """4.x PIECE_SWITCH_INTERVAL."""
+    keys: Keys | None = None
+    """Keys of the object store, where a destination is written again that shows none."""
+
+
+def check_piece_switch_interval(text: object) -> int:
+    """Days between two pieces, from ``"1d"`` to ``"7d"``; the server rounds anything else down to days.
+
+    :raises ValueError: not that.
+    """
+    match = re.fullmatch(r"\s*([1-7])d\s*", text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError(f"piece_switch_interval must be 1d to 7d, not {text!r}")
+    return int(match[1])
 
 
 @dataclass(frozen=True)
@@ -204,13 +255,13 @@ def _legal(rule: _OptionKey, value: str) -> bool:
         return value in {"true", "false"}
     if rule.kind == "count":
         return value == "0"
-    length = _microseconds(value)
+    length = microseconds(value)
     if length is None:
         return False
     return (rule.zero and length == 0) or rule.least <= length / 1e6 <= rule.most
 
 
-def _microseconds(value: str) -> int | None:
+def microseconds(value: str) -> int | None:
     """A time with its unit; a bare number other than 0 is left alone, its unit differs by version."""
     match = _DURATION.fullmatch(value)
     if match is None or (match["unit"] is None and int(match["count"])):
@@ -219,7 +270,7 @@ def _microseconds(value: str) -> int | None:
 
 
 def _normal(value: str) -> str | int:
-    length = _microseconds(value.lower())
+    length = microseconds(value.lower())
     return value.lower() if length is None else length
 
 

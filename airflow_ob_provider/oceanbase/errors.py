@@ -36,7 +36,7 @@ def _facts(*rows: tuple[int, str, Kind, str]) -> dict[int, ErrorFact]:
     return {code: ErrorFact(code, meaning, kind, hint) for code, meaning, kind, hint in rows}
 
 
-# Codes and texts: OceanBase 3.1.5 source, ob_errno.def; causes: its error code manual (9000-9499).
+# Codes and texts: OceanBase 3.1.5 and 4.3.5 source, ob_errno.def; causes: the error code manuals (9000-9499).
 FACTS = _facts(
     (1040, "too many connections", Kind.TRANSIENT, "Wait, or raise the server's connection limit."),
     (
@@ -69,15 +69,17 @@ FACTS = _facts(
         1146,
         "the view does not exist here",
         Kind.PERMANENT,
-        "Connect to tenant sys (backup views exist there only) and to a supported version.",
+        "Connect to tenant sys (3.x has backup views there only) and to a supported version.",
     ),
+    (1062, "such an entry exists already", Kind.STATE, "Read it: it may be what was wanted."),
+    (1149, "the statement is not understood", Kind.PERMANENT, "Check the version table of the README."),
     (1193, "a system variable is unknown", Kind.PERMANENT, "Is the server OceanBase?"),
     (1205, "lock wait timeout", Kind.TRANSIENT, "Try again."),
     (
         1210,
         "invalid argument",
         Kind.PERMANENT,
-        "backup_dest_option takes key=value joined by '&', without any blank; check the keys' spelling.",
+        "Check the arguments; 3.x backup_dest_option takes key=value joined by '&', without any blank.",
     ),
     (
         1227,
@@ -122,13 +124,16 @@ FACTS = _facts(
         "It may have taken effect: read the state.",
     ),
     (4016, "internal error of the server", Kind.PERMANENT, "Look into rootservice.log and observer.log."),
+    (4017, "such an entry exists already", Kind.STATE, "Read it: it may be what was wanted."),
+    (4018, "there is no such entry, or not enough log to restore", Kind.PERMANENT, "Read what the message names."),
     (4023, "the server asks to try again", Kind.TRANSIENT, "Try again."),
     (
         4025,
         "some servers failed",
         Kind.TRANSIENT,
-        "A minor freeze failed on part of the servers: check __all_server for inactive ones.",
+        "A minor freeze failed on part of the servers: check for inactive ones.",
     ),
+    (4103, "data does not match its checksum", Kind.PERMANENT, "Check the NFS mount options and the disks."),
     (
         4114,
         "the RootService is switching (In STOP state)",
@@ -142,6 +147,7 @@ FACTS = _facts(
         "backup_log_archive_option takes optional|mandatory and "
         "compression= enable|disable|lz4_1.0|zstd_1.3.8, separated by blanks.",
     ),
+    (4263, "a minor freeze is not allowed now", Kind.TRANSIENT, "Try again later; log backup starts without it."),
     (
         4179,
         "the operation is not allowed now",
@@ -160,6 +166,12 @@ FACTS = _facts(
         "the parameter is unknown here",
         Kind.PERMANENT,
         "Connect to tenant sys of a 2.2.77 - 3.x cluster; backup_dest does not exist in user tenants or 4.x.",
+    ),
+    (
+        5260,
+        "the tenant is locked",
+        Kind.PERMANENT,
+        "As root@sys: ALTER TENANT … UNLOCK.",
     ),
     (5157, "the tenant is unknown", Kind.PERMANENT, "Check the tenant names against gv$tenant."),
     (5160, "the tenant is unknown", Kind.PERMANENT, "Check the tenant names."),
@@ -215,6 +227,7 @@ FACTS = _facts(
     (9047, "the backup's password is wrong", Kind.PERMANENT, "Give the password the set was written with."),
     (9048, "the backup set lies between two archive rounds", Kind.PERMANENT, "Take a new full data backup."),
     (9049, "no data backup is running", Kind.STATE, "There is nothing to cancel."),
+    (9053, "backup data is being deleted", Kind.TRANSIENT, "Wait for the clean-up job."),
     (9051, "the backup mount is not valid", Kind.PERMANENT, "Check the NFS mount of every OBServer."),
     (
         9057,
@@ -224,6 +237,53 @@ FACTS = _facts(
     ),
     (9058, "backup_zone cannot be set", Kind.PERMANENT, "backup_region and backup_zone exclude each other."),
     (9063, "backup I/O is prohibited", Kind.PERMANENT, "Check the NFS mount of every OBServer."),
+    (9022, "log archive is on", Kind.STATE, "Read STATUS."),
+    (
+        9070,
+        "the backup destination cannot be reached",
+        Kind.PERMANENT,
+        "Mount it on every OBServer, or check network, host and keys.",
+    ),
+    (
+        9071,
+        "the backup destination does not permit an operation",
+        Kind.PERMANENT,
+        "Let the observer's user (or the keys) list, read, write and delete there.",
+    ),
+    (9069, "a clean-up job cannot be cancelled now", Kind.TRANSIENT, "Wait for the clean-up job."),
+    (9077, "logs are discontinuous between two rounds", Kind.PERMANENT, "Take a new full data backup."),
+    (9078, "the archived logs end too early", Kind.PERMANENT, "Restore to an earlier moment."),
+    (9079, "archived logs were recycled", Kind.PERMANENT, "Restore to a later moment, from a later backup set."),
+    (
+        9080,
+        "the destination is not empty and holds no format file",
+        Kind.PERMANENT,
+        "Give an empty directory that nothing else uses.",
+    ),
+    (
+        9081,
+        "the destination belongs to another cluster, tenant or kind of backup",
+        Kind.PERMANENT,
+        "Give an empty directory that nothing else uses.",
+    ),
+    (9082, "the backup destination is full", Kind.PERMANENT, "Make room there."),
+    (9083, "the backup file was written at the wrong place", Kind.PERMANENT, "Check the NFS mount options."),
+    (9084, "the backup file holds other content", Kind.PERMANENT, "Check the NFS mount options."),
+    (9085, "major and minor backups do not join", Kind.PERMANENT, "Take the data backup again."),
+    (9086, "the backup waited too long for checkpoints", Kind.PERMANENT, "Take the data backup again."),
+    (
+        9087,
+        "logs were recycled before they were archived",
+        Kind.PERMANENT,
+        "Start a new round, take a full backup, and give log backup a faster place or Mandatory mode.",
+    ),
+    (9091, "the tenant is in ARCHIVELOG mode already", Kind.STATE, "Nothing to do: read STATUS."),
+    (9092, "the tenant is in NOARCHIVELOG mode already", Kind.STATE, "Nothing to do: read STATUS."),
+    (9113, "the checksum type is not supported", Kind.PERMANENT, "Take checksum_type out of the URI."),
+    (9117, "s3_region does not fit the endpoint", Kind.PERMANENT, "Check host and s3_region."),
+    (9118, "the endpoint of the object store is not valid", Kind.PERMANENT, "Check host."),
+    (9129, "the object store failed", Kind.PERMANENT, "Check bucket, keys and network."),
+    (9140, "the bucket is locked by WORM", Kind.PERMANENT, "Add enable_worm=true, or use another bucket."),
     (9064, "logs and backup data do not join", Kind.PERMANENT, "Take a new full data backup."),
 )
 

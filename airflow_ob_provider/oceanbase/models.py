@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields, is_dataclass
-from datetime import datetime
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 
 SYS_TENANT_ID = 1
+
+MAX_AHEAD_SECONDS = 300.0
+"""A time further ahead of the server's clock than clocks differ is in another time zone, or no time at all."""
 
 
 class _Word(StrEnum):
@@ -61,6 +64,8 @@ class Tenant:
 
     tenant_id: int
     name: str
+    status: str = field(default="NORMAL", compare=False)
+    """The server's word; a tenant that is not NORMAL (being created, restored, dropped) is not archived."""
 
     @property
     def is_user(self) -> bool:
@@ -82,6 +87,27 @@ class ArchiveRow:
     """From when on logs are in the round."""
     checkpoint: datetime | None
     """Everything before it is archived."""
+    archivelog: bool | None = None
+    """4.1+: LOG_MODE, by which the server starts and stops rounds in later passes. None where there is no such mode."""
+    deferred: bool = False
+    """4.1+: the destination is switched off (DEFER), so ARCHIVELOG alone starts nothing."""
+    blocked: str = ""
+    """Why no start can succeed here as things stand; '' where nothing is known to be in its way."""
+    idle: bool = False
+    """4.x: there is no round, or it is STOP, by STATUS alone: only now may the destination change."""
+    remark: str = ""
+    """What the server says about it, and the log stream that holds it up."""
+    timestamp: datetime | None = None
+    """The tenant's timestamp service: whatever was committed before the reading has a smaller one. None: not shown."""
+
+    @property
+    def phase(self) -> tuple[object, ...]:
+        """What a statement moves; it has had an effect when this has changed."""
+        return (self.state, self.round_id, self.archivelog, self.deferred)
+
+    def __str__(self) -> str:
+        remark = f"; {self.remark}" if self.remark else ""
+        return f"{self.tenant.name} {self.status} (round {self.round_id}{remark})"
 
 
 @dataclass(frozen=True)
@@ -93,6 +119,38 @@ class ArchiveSnapshot:
     rows: tuple[ArchiveRow, ...]
     tenants: tuple[Tenant, ...]
     """User tenants that exist; one without a row is not archived (yet)."""
+    out_of_scope: tuple[Tenant, ...] = ()
+    """User tenants that this snapshot leaves out: not NORMAL, or not asked for. Nobody archives them here."""
+
+    def of(self, names: Iterable[str]) -> ArchiveSnapshot:
+        """Where each tenant archives by itself: only these tenants (all, if none is named). A cluster stays whole."""
+        wanted = set(names)
+        if self.scope is Scope.CLUSTER or not wanted:
+            return self
+        left_out = tuple(tenant for tenant in self.tenants if tenant.name not in wanted)
+        return replace(
+            self,
+            rows=tuple(row for row in self.rows if row.tenant.name in wanted),
+            tenants=tuple(tenant for tenant in self.tenants if tenant.name in wanted),
+            out_of_scope=(*self.out_of_scope, *left_out),
+        )
+
+    @property
+    def rounds(self) -> dict[str, int]:
+        """Round of each governing row, by what it governs."""
+        if self.scope is Scope.CLUSTER:
+            return {str(Scope.CLUSTER): self.round_id}
+        return {row.tenant.name: row.round_id for row in self.rows}
+
+    @property
+    def written_until(self) -> datetime:
+        """A moment that everything written before the reading lies before, by the server's clock and by the tenants'.
+
+        A timestamp service far ahead of the clock (:data:`MAX_AHEAD_SECONDS`) is not believed.
+        """
+        latest = self.read_at + timedelta(seconds=MAX_AHEAD_SECONDS)
+        clocks = [row.timestamp for row in self.rows if row.timestamp and row.timestamp <= latest]
+        return max((self.read_at, *clocks))
 
     @property
     def governing(self) -> tuple[ArchiveRow, ...]:
@@ -193,6 +251,23 @@ class PieceSnapshot:
     tenants: tuple[Tenant, ...]
     is_open: bool = True
     """Whether the round can still gain tenants. One without a piece in a closed round may be younger than it."""
+    scope: Scope = Scope.CLUSTER
+    """CLUSTER: one round, pieces numbered for all tenants alike; TENANT: each tenant counts for itself."""
+
+    def of(self, names: Iterable[str]) -> PieceSnapshot:
+        """As :meth:`ArchiveSnapshot.of`."""
+        wanted = set(names)
+        if self.scope is Scope.CLUSTER or not wanted:
+            return self
+        rows = tuple(row for row in self.rows if row.tenant.name in wanted)
+        return replace(self, rows=rows, tenants=tuple(tenant for tenant in self.tenants if tenant.name in wanted))
+
+    @property
+    def rounds(self) -> dict[str, int]:
+        """Round of each tenant, or of the cluster."""
+        if self.scope is Scope.CLUSTER:
+            return {str(Scope.CLUSTER): self.round_id}
+        return {row.tenant.name: row.round_id for row in self.rows}
 
 
 @dataclass(frozen=True)
@@ -204,6 +279,10 @@ class FreezeProgress:
     """Memtables frozen but not on disk yet; None when this server does not show them."""
     merges: int | None
     """Minor merges that ended since the freeze; 0 is normal on an idle cluster."""
+    merging: int | None = None
+    """4.x, which does not show frozen memtables: their merges under way. None means queued ones are not seen."""
+    quiet_since: datetime | None = None
+    """When the last of ``merges`` ended."""
 
 
 @dataclass(frozen=True)
@@ -277,6 +356,8 @@ class Finding:
     observed: str
     expected: str
     hint: str = ""
+    tenants: tuple[str, ...] = ()
+    """The tenants it is about; () for all, or the whole cluster."""
 
 
 def to_json(value: Any) -> Any:

@@ -1,9 +1,12 @@
-"""The 3.x archive option: mode and compression, what is set, what is wanted and the way between them."""
+"""Mode and compression of log backup: what is set, what is wanted and, on 3.x, the way between them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from airflow_ob_provider.oceanbase.destination import Keys
 
 
 class ArchiveMode(StrEnum):
@@ -25,6 +28,8 @@ class Compression(StrEnum):
 
 KEEP = "keep"
 MODES = (*ArchiveMode, KEEP)
+LAG_TARGET_RANGE = (0, 7200)
+CONCURRENCY_RANGE = (0, 100)
 COMPRESSIONS = (Compression.DISABLE, "enable", Compression.LZ4, Compression.ZSTD, KEEP)
 
 
@@ -70,21 +75,35 @@ class ArchiveOption:
 class WantedOption:
     """What the user asks for; None keeps what is set."""
 
-    mode: ArchiveMode | None
-    compression: Compression | None
+    mode: ArchiveMode | None = None
+    compression: Compression | None = None
+    lag_target: int | None = None
+    """4.2+: ``archive_lag_target`` in seconds."""
+    concurrency: int | None = None
+    """4.1+: ``log_archive_concurrency``."""
+    keys: Keys | None = None
+    """4.x: keys of the object store, because the mode is written together with the destination."""
 
     @classmethod
-    def check(cls, mode: object, compression: object) -> WantedOption:
+    def check(
+        cls, mode: object = KEEP, compression: object = KEEP, lag_target: object = None, concurrency: object = None
+    ) -> WantedOption:
         """Check the words a user gave.
 
-        :raises ValueError: not one of :data:`MODES` or :data:`COMPRESSIONS`.
+        :raises ValueError: not one of :data:`MODES` or :data:`COMPRESSIONS`, or a number out of range.
         """
         mode_word = _word(mode, MODES, "mode")
         compression_word = _word(compression, COMPRESSIONS, "compression")
         return cls(
             None if mode_word == KEEP else ArchiveMode(mode_word),
             None if compression_word == KEEP else _compression(compression_word),
+            _whole(lag_target, "lag_target", *LAG_TARGET_RANGE, unit="seconds"),
+            _whole(concurrency, "concurrency", *CONCURRENCY_RANGE),
         )
+
+    def with_keys(self, keys: Keys | None) -> WantedOption:
+        """The same wish, with the keys of the object store."""
+        return replace(self, keys=keys)
 
     def differs_from(self, current: ArchiveOption) -> bool:
         """Whether something has to be written."""
@@ -148,3 +167,14 @@ def _word(value: object, words: tuple[str, ...], name: str) -> str:
     if not isinstance(word, str) or word not in words:
         raise ValueError(f"{name} must be one of {', '.join(words)}; not {value!r}")
     return word
+
+
+def _whole(value: object, name: str, least: int, most: int, *, unit: str = "") -> int | None:
+    """A whole number in a range; None and '' mean not given. Rendered templates arrive as text."""
+    text = "" if value is None else str(value).strip()
+    if text in {"", "None"}:
+        return None
+    if isinstance(value, bool) or not re.fullmatch("[0-9]{1,9}", text) or not least <= int(text) <= most:
+        kind = f"a whole number of {unit}" if unit else "a whole number"
+        raise ValueError(f"{name} must be {kind} from {least} to {most}, not {value!r}")
+    return int(text)

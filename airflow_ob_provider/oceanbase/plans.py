@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -14,9 +15,14 @@ class Action(StrEnum):
 
     NOTHING = "nothing"
     START = "start"
+    RESUME = "resume"
     STOP = "stop"
     WAIT = "wait"
     REFUSE = "refuse"
+
+
+Asked = tuple[str, Action]
+"""What was sent for which tenant."""
 
 
 @dataclass(frozen=True)
@@ -33,20 +39,25 @@ class Step:
 
 
 def plan_start(
-    snapshot: ArchiveSnapshot, *, restart_interrupted: bool = False, stopped_rounds: tuple[int, ...] = ()
+    snapshot: ArchiveSnapshot, *, restart_interrupted: bool = False, asked: Collection[Asked] = ()
 ) -> tuple[Step, ...]:
-    """One step for each governing row.
+    """One step for each governing row, in the order in which they are to be taken.
 
-    STOP is the only state ARCHIVELOG is accepted in. ``stopped_rounds`` are rounds this start has already asked to
-    stop: none is asked twice.
+    STOP is the only state ARCHIVELOG is accepted in. ``asked`` is what this start has sent already: nothing is sent
+    twice.
     """
-    return tuple(_start(row, restart_interrupted, stopped_rounds) for row in snapshot.governing)
+    return tuple(_once(_start(row, restart_interrupted), asked) for row in snapshot.governing)
 
 
-def _start(row: ArchiveRow, restart_interrupted: bool, stopped_rounds: tuple[int, ...]) -> Step:
-    state = f"it is {row.status} (round {row.round_id})"
+def _start(row: ArchiveRow, restart_interrupted: bool) -> Step:
+    state = _state(row)
     if row.state is ArchiveState.STOP:
-        return Step(Action.START, row, state)
+        if row.blocked:
+            return Step(Action.REFUSE, row, f"{state}, and {row.blocked}", "SetBackupDestinationOperator sets it.")
+        # What was switched off stays off: ARCHIVELOG alone would start nothing, and say OK.
+        return Step(Action.RESUME if row.deferred else Action.START, row, state)
+    if row.state in {ArchiveState.SUSPEND, ArchiveState.SUSPENDING}:
+        return Step(Action.RESUME, row, f"{state}, suspended by somebody")
     if row.state.is_running:
         return Step(Action.NOTHING, row, state)
     if row.state is ArchiveState.STOPPING:
@@ -54,23 +65,39 @@ def _start(row: ArchiveRow, restart_interrupted: bool, stopped_rounds: tuple[int
     if row.state is ArchiveState.INTERRUPTED:
         if not restart_interrupted:
             return Step(Action.REFUSE, row, state, RECOVERY)
-        if row.round_id in stopped_rounds:
-            return Step(Action.REFUSE, row, f"{state} although it was asked to stop", "Look into rootservice.log.")
         return Step(Action.STOP, row, f"{state} and restart_interrupted is set")
     return Step(Action.REFUSE, row, state, "A state this release does not know; nothing was changed.")
 
 
-def plan_stop(snapshot: ArchiveSnapshot) -> tuple[Step, ...]:
+def plan_stop(snapshot: ArchiveSnapshot, *, asked: Collection[Asked] = ()) -> tuple[Step, ...]:
     """One step for each governing row; NOARCHIVELOG is accepted in every state but STOP and STOPPING."""
-    steps = []
-    for row in snapshot.governing:
-        state = f"it is {row.status} (round {row.round_id})"
-        if row.state is ArchiveState.STOP:
-            steps.append(Step(Action.NOTHING, row, state))
-        elif row.state is ArchiveState.STOPPING:
-            steps.append(Step(Action.WAIT, row, state))
-        elif row.state is ArchiveState.UNKNOWN:
-            steps.append(Step(Action.REFUSE, row, state, "A state this release does not know; nothing was changed."))
-        else:
-            steps.append(Step(Action.STOP, row, state))
-    return tuple(steps)
+    return tuple(_once(_stop(row), asked) for row in snapshot.governing)
+
+
+def _stop(row: ArchiveRow) -> Step:
+    state = _state(row)
+    if row.state is ArchiveState.STOP and not row.archivelog:
+        return Step(Action.NOTHING, row, state)
+    if row.state is ArchiveState.STOPPING:
+        # 4.x: a round that is being stopped while the mode is on is followed by the next one.
+        return Step(Action.STOP if row.archivelog else Action.WAIT, row, state)
+    if row.state is ArchiveState.UNKNOWN:
+        return Step(Action.REFUSE, row, state, "A state this release does not know; nothing was changed.")
+    return Step(Action.STOP, row, state)
+
+
+def _once(step: Step, asked: Collection[Asked]) -> Step:
+    if (step.row.tenant.name, step.action) not in asked:
+        return step
+    words = {Action.STOP: "stop", Action.START: "start", Action.RESUME: "go on"}[step.action]
+    return Step(
+        Action.REFUSE,
+        step.row,
+        f"{step.reason} although it was asked to {words}",
+        "Somebody may have changed it meanwhile: decide with them, look into rootservice.log, and run this task again.",
+    )
+
+
+def _state(row: ArchiveRow) -> str:
+    remark = f": {row.remark}" if row.remark else ""
+    return f"it is {row.status} (round {row.round_id}){remark}"

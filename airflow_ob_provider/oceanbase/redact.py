@@ -57,6 +57,7 @@ _PATTERNS = (
 )
 
 _SENSITIVE = _pattern(rf"{_NAME}\b|\b(?:IDENTIFIED|DECRYPTION|ENCRYPTION)\b")
+_SHOWS_KEYS = _pattern(r"ARCHIVE_DEST|BACKUP_PARAMETER|BACKUP_STORAGE_INFO|BACKUP_DEST|\bPARAMETERS\b|_PARAMETER")
 # "You have an error … near '<the statement from here on>' at line 1" quotes the statement from any point on,
 # also from the middle of a secret, where no key name is left to find it by; a long answer is cut before its end.
 _NEAR = _pattern(r"\bnear\s+['\"].*?(?P<line>['\"] at line \d+)?\Z")
@@ -70,6 +71,15 @@ def is_secret_name(name: str) -> bool:
 def is_sensitive(text: str) -> bool:
     """Whether a statement may carry a secret, also one that sits in its parameters."""
     return bool(_SENSITIVE.search(text))
+
+
+def shows_keys(sql: str) -> bool:
+    """Whether the rows of a SELECT or SHOW may hold keys of an object store, which the server shows in clear text.
+
+    4.x: CDB_OB_ARCHIVE_DEST, CDB_OB_BACKUP_PARAMETER and their twins; 3.x: parameter backup_dest (V4.2.5 manual, log
+    archive, change the destination).
+    """
+    return bool(_SHOWS_KEYS.search(sql))
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:

@@ -27,11 +27,13 @@ class Statement:
     """``ob_query_timeout`` in seconds when the session's own is too short."""
     hints: tuple[tuple[int, str], ...] = ()
     """Ways out of errors that mean something particular for this statement."""
+    holds_secrets: bool = False
+    """Its rows hold keys that are needed to write them back; every other row is redacted as it is read."""
 
     @classmethod
-    def read(cls, text: str) -> Statement:
+    def read(cls, text: str, *, holds_secrets: bool = False) -> Statement:
         """A statement that changes nothing."""
-        return cls(text, redact(text), writes=False)
+        return cls(text, redact(text), writes=False, holds_secrets=holds_secrets)
 
     @classmethod
     def write(

@@ -70,6 +70,26 @@ class OceanBaseVersion:
         return None
 
     @property
+    def has_log_mode(self) -> bool:
+        """4.1+: ARCHIVELOG switches a mode, a scheduler starts the round; LOG_ARCHIVE_DEST_STATE can suspend it."""
+        return self.at_least(4, 1)
+
+    @property
+    def has_lag_target(self) -> bool:
+        """``archive_lag_target`` came with 4.2.0."""
+        return self.at_least(4, 2)
+
+    @property
+    def has_all_user(self) -> bool:
+        """``TENANT = all_user`` came with 4.2.1; before, ``all`` means the same."""
+        return self.at_least(4, 2, 1)
+
+    @property
+    def forces_stop(self) -> bool:
+        """From 4.2.3 on (4.3: from 4.3.3, by the manual) STOPPING is ended after 10 minutes if the medium is dead."""
+        return self.at_least(4, 3, 3) or (self.numbers[:2] == (4, 2) and self.at_least(4, 2, 3))
+
+    @property
     def has_force_cancel(self) -> bool:
         """``CANCEL ALL BACKUP FORCE`` exists from 3.1.3 on (1064 on 3.1.2); not known for 2.2.77."""
         return self.at_least(3, 1, 3)

@@ -6,11 +6,12 @@ A wait is plain data. It is begun on the server's clock, looks at a snapshot, an
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal, Self
 
 from airflow_ob_provider.oceanbase.models import (
+    MAX_AHEAD_SECONDS,
     ArchiveRow,
     ArchiveSnapshot,
     ArchiveState,
@@ -27,8 +28,13 @@ START_GRACE_SECONDS = 60.0
 """How long STOP is still believed to be on its way up: the RootService acts in passes of up to 10 s while a round
 starts, and 4.x switches the mode first and starts the round in a later pass."""
 
-MAX_AHEAD_SECONDS = 300.0
-"""A checkpoint further ahead of the server's clock than clocks differ is in another time zone, or no time at all."""
+QUIET_SECONDS = 10.0
+"""4.x: this long after the last mini merge no other is believed to follow."""
+IDLE_SECONDS = 60.0
+"""4.x: a freeze that has started no mini merge by then had nothing to put on disk."""
+
+_AT_REST = frozenset({ArchiveState.STOP, ArchiveState.SUSPENDING, ArchiveState.SUSPEND})
+"""States that nothing but a statement leads out of."""
 
 RECOVERY = (
     "An interrupted log backup never heals by itself. Fix the cause (destination mounted and writable on every "
@@ -65,6 +71,7 @@ class Terminal:
 
 
 Verdict = Ready | Waiting | Terminal
+Snapshot = ArchiveSnapshot | PieceSnapshot | FreezeProgress
 Reads = Literal["archive", "pieces", "freeze"]
 
 
@@ -75,9 +82,9 @@ class Wait:
     reads: ClassVar[Reads]
     since: datetime | None = None
 
-    def begun(self, now: datetime) -> Self:
-        """This wait with its first look at the server's ``now``, unless it has begun already."""
-        return self if self.since else replace(self, since=now)
+    def begun(self, snapshot: Snapshot) -> Self:
+        """This wait with its first look at ``snapshot``, unless it has begun already."""
+        return self if self.since else replace(self, since=snapshot.read_at)
 
     def elapsed(self, now: datetime) -> timedelta:
         """How long it has waited by the server's clock; a clock set back counts as no time."""
@@ -104,30 +111,36 @@ class ArchiveDoing(Wait):
     tenants: tuple[str, ...] = ()
     min_round: int = 0
     """A lower round is an older one: what was started is not there yet."""
+    min_rounds: dict[str, int] = field(default_factory=dict)
+    """The same by tenant, as ``rounds`` of a start tells it."""
 
     def judge(self, snapshot: ArchiveSnapshot) -> Verdict:
         """DOING everywhere; INTERRUPTED and a round that does not start are terminal."""
         early = _unreadable(snapshot) or _no_such_tenant(snapshot, self.tenants) or _interrupted(snapshot, self.tenants)
         if early:
             return early
+        snapshot = snapshot.of(self.tenants)
         rows = _judged(snapshot, self.tenants)
-        stopped = [row for row in _governing(snapshot, self.tenants) if row.state is ArchiveState.STOP]
+        stopped = [row for row in _governing(snapshot, self.tenants) if row.state in _AT_REST]
         if stopped and self.elapsed(snapshot.read_at).total_seconds() >= START_GRACE_SECONDS:
             return Terminal(
                 f"log backup is not running: {_states(stopped)}, {START_GRACE_SECONDS:g} s after the first look",
-                "Start it (StartArchivelogOperator), or find out who stopped it: "
-                "SELECT * FROM oceanbase.__all_rootservice_event_history WHERE module = 'log_archive'.",
+                "Start it (StartArchivelogOperator, which also resumes what was suspended), or find out who stopped "
+                "it: module 'log_archive' of the server's rootservice event history.",
             )
         # A cluster has one round: a row of another is left over, or cannot be read.
-        newest = max(self.min_round, snapshot.round_id if snapshot.scope is Scope.CLUSTER else 0)
-        old = [row for row in rows if row.round_id < newest]
+        newest, least = self.min_round, self.min_rounds
+        if snapshot.scope is Scope.CLUSTER:
+            newest, least = max(newest, least.get(Scope.CLUSTER, 0), snapshot.round_id), {}
+        old = [row for row in rows if row.round_id < max(newest, least.get(row.tenant.name, 0))]
         missing = snapshot.without_row(self.tenants)
         pending = [row for row in rows if row.state is not ArchiveState.DOING]
         doing = len(rows) - len(pending)
         total = len(rows) + len(missing)
         if old:
             return Waiting(
-                f"round {newest} or later has not begun everywhere; the server is at {_states(old)}",
+                f"{f'round {newest} or later' if newest else 'a later round'} has not begun everywhere; the server is "
+                f"at {_states(old)}",
                 0.0,
                 unknown=any(row.state is ArchiveState.UNKNOWN for row in rows),
             )
@@ -152,18 +165,22 @@ class ArchiveStopped(Wait):
 
     reads = "archive"
     or_running: bool = False
+    tenants: tuple[str, ...] = ()
+    one_by_one: bool = False
+    """Ready as soon as one of several has stopped: it need not wait for the others to go on."""
 
     def judge(self, snapshot: ArchiveSnapshot) -> Verdict:
         """STOP everywhere; anything that is not on its way there is terminal after a grace."""
-        early = _unreadable(snapshot)
+        early = _unreadable(snapshot) or _no_such_tenant(snapshot, self.tenants)
         if early:
             return early
+        snapshot = snapshot.of(self.tenants)
         rows = snapshot.governing
         fine = {ArchiveState.STOP} | (
             {ArchiveState.PREPARE, ArchiveState.BEGINNING, ArchiveState.DOING} if self.or_running else set()
         )
         pending = [row for row in rows if row.state not in fine]
-        if not pending:
+        if not pending or (self.one_by_one and len(pending) < len(rows)):
             return Ready(_summary(snapshot, rows))
         stuck = [row for row in pending if row.state not in {ArchiveState.STOPPING, ArchiveState.UNKNOWN}]
         if stuck and self.elapsed(snapshot.read_at).total_seconds() >= START_GRACE_SECONDS:
@@ -186,21 +203,28 @@ class CheckpointPassed(Wait):
     after: datetime | None = None
     tenants: tuple[str, ...] = ()
 
-    def begun(self, now: datetime) -> Self:
-        """Fixes ``after`` at the server's ``now`` if no moment was given; a bare time is the server's local time."""
-        wait = super().begun(now)
-        if wait.after is None:
-            return replace(wait, after=now)
-        return replace(wait, after=wait.after.replace(tzinfo=now.tzinfo)) if wait.after.tzinfo is None else wait
+    def begun(self, snapshot: Snapshot) -> Self:
+        """Fixes ``after`` at the server's now if no moment was given; a bare time is the server's local time.
+
+        Now is the moment that everything written so far lies before: the server's clock, or where tenants have a
+        timestamp service that is ahead of it, that.
+        """
+        wait = super().begun(snapshot)
+        if wait.after is None and isinstance(snapshot, ArchiveSnapshot):
+            return replace(wait, after=snapshot.of(wait.tenants).written_until)
+        if wait.after and wait.after.tzinfo is None:
+            return replace(wait, after=wait.after.replace(tzinfo=snapshot.read_at.tzinfo))
+        return wait
 
     def judge(self, snapshot: ArchiveSnapshot) -> Verdict:
         """The checkpoint of the governing rows and of every tenant has reached the moment, in one unbroken round."""
-        after = self.begun(snapshot.read_at).after
+        after = self.begun(snapshot).after
         if after is None:  # pragma: no cover - begun() has set it
             raise ValueError("a checkpoint wait has no moment")
         early = _unreadable(snapshot) or _no_such_tenant(snapshot, self.tenants) or _interrupted(snapshot, self.tenants)
         if early:
             return early
+        snapshot = snapshot.of(self.tenants)
         # The cluster's own checkpoint is the lowest of all tenants, so named tenants are judged by their own rows;
         # those are deleted when the round has stopped.
         governing = _governing(snapshot, self.tenants)
@@ -224,11 +248,12 @@ class CheckpointPassed(Wait):
                 _summary(snapshot, rows) | {"after": to_json(after)},
                 "" if snapshot.select(()) or not running else "no user tenant: nothing is archived",
             )
-        over = [row for row in pending if row in governing and row.state is ArchiveState.STOP]
+        over = [row for row in pending if row in governing and row.state in _AT_REST]
         if over and self.elapsed(snapshot.read_at).total_seconds() >= START_GRACE_SECONDS:
             return Terminal(
                 f"the round ended before {to_json(after)}: {_times(over, 'checkpoint')}",
-                "Start log backup and take a full data backup; what was written in between is in no round.",
+                "Start log backup; after a stop also take a full data backup: what was written in between is in no "
+                "round.",
             )
         parts = [_times(pending, "checkpoint")] if pending else []
         parts += [f"the round has not begun: {_states(rising)}"] if rising else []
@@ -261,17 +286,20 @@ class PiecesReady(Wait):
         unknown = [name for name in self.tenants if name not in {tenant.name for tenant in snapshot.tenants}]
         if unknown:
             return _no_tenants(unknown)
+        snapshot = snapshot.of(self.tenants)
+        cluster = snapshot.scope is Scope.CLUSTER
+        where = f"round {snapshot.round_id}" if cluster else "a round"
         rows = [row for row in snapshot.rows if not names or row.tenant.name in names or not row.tenant.is_user]
         broken = [row for row in rows if row.broken]
         if broken:
             return Terminal(
-                f"round {snapshot.round_id} has unusable pieces: {_pieces(broken)}",
+                f"{where} has unusable pieces: {_pieces(broken)}",
                 "Logs in these pieces cannot be restored. Check the destination, and take a full data backup now.",
             )
         holes = [row for row in rows if row.missing > 0]
         if holes:
             return Terminal(
-                f"round {snapshot.round_id} has a hole in its pieces: {_pieces(holes)}",
+                f"{where} has a hole in its pieces: {_pieces(holes)}",
                 "Logs in the missing pieces cannot be restored. Take a full data backup now.",
             )
         present = {row.tenant.tenant_id for row in rows}
@@ -281,13 +309,14 @@ class PiecesReady(Wait):
             if tenant.tenant_id not in present and (tenant.name in names if names else snapshot.is_open)
         ]
         # Pieces are numbered for the whole cluster, so a tenant whose newest is older lacks the ones since.
-        newest = max((row.newest_id for row in snapshot.rows), default=0)
+        newest = max((row.newest_id for row in snapshot.rows), default=0) if cluster else 0
         pending = [row for row in rows if not self._wanted(row) or row.newest_id < newest]
         if rows and not pending and not missing:
             users = [row for row in rows if row.tenant.is_user]
             return Ready(
                 {
                     "round": snapshot.round_id,
+                    "rounds": snapshot.rounds,
                     "read_at": to_json(snapshot.read_at),
                     "tenants": len(users),
                     "pieces": sum(row.count for row in rows),
@@ -302,7 +331,8 @@ class PiecesReady(Wait):
         parts = parts or ["the round has no piece yet"]
         total = len(rows) + len(missing)
         return Waiting(
-            f"round {snapshot.round_id}, wanted {' or '.join(self.statuses)} and AVAILABLE: {'; '.join(parts)}",
+            f"{where if cluster else 'newest pieces'}, wanted {' or '.join(self.statuses)} and AVAILABLE: "
+            f"{'; '.join(parts)}",
             (len(rows) - len(pending)) / total if total else 0.0,
             unknown=any(PieceStatus.UNKNOWN is row.status or FileStatus.UNKNOWN is row.file_status for row in pending),
         )
@@ -327,6 +357,8 @@ class FreezeDone(Wait):
     def judge(self, snapshot: FreezeProgress) -> Verdict:
         """The compaction has no completeness signal of its own; this is the best test there is."""
         merges = "unknown" if snapshot.merges is None else str(snapshot.merges)
+        if snapshot.frozen_memtables is None and snapshot.merging is not None:
+            return self._by_merges(snapshot, snapshot.merging)
         if snapshot.frozen_memtables is None:
             return Terminal(
                 f"this server does not show frozen memtables (merges ended so far: {merges})",
@@ -335,6 +367,19 @@ class FreezeDone(Wait):
         if snapshot.frozen_memtables:
             return Waiting(f"{snapshot.frozen_memtables} frozen memtables are not on disk yet; merges ended: {merges}")
         return Ready({"read_at": to_json(snapshot.read_at), "frozen_memtables": 0, "merges": snapshot.merges})
+
+    def _by_merges(self, snapshot: FreezeProgress, merging: int) -> Verdict:
+        """4.x shows merges under way and merges that ended; none under way is "done" or "not yet scheduled"."""
+        quiet = self.elapsed(snapshot.read_at).total_seconds()
+        if snapshot.quiet_since:
+            quiet = (snapshot.read_at - snapshot.quiet_since).total_seconds()
+        enough = QUIET_SECONDS if snapshot.merges else IDLE_SECONDS
+        if not merging and quiet >= enough:
+            return Ready({"read_at": to_json(snapshot.read_at), "merges": snapshot.merges})
+        return Waiting(
+            f"{merging} mini merges under way, {snapshot.merges} ended since the freeze; on disk when none has been "
+            f"under way for {enough:g} s"
+        )
 
 
 _KINDS: dict[str, type[Wait]] = {
@@ -372,16 +417,25 @@ def _judged(snapshot: ArchiveSnapshot, tenants: tuple[str, ...]) -> tuple[Archiv
 
 
 def _unreadable(snapshot: ArchiveSnapshot) -> Waiting | None:
-    return None if snapshot.governing else Waiting("the server shows no state of log backup", unknown=True)
+    if snapshot.governing:
+        return None
+    if snapshot.scope is Scope.TENANT and not snapshot.tenants:
+        return Waiting("there is no NORMAL user tenant, so nothing is archived", unknown=True)
+    return Waiting("the server shows no state of log backup", unknown=True)
 
 
 def _no_such_tenant(snapshot: ArchiveSnapshot, tenants: tuple[str, ...]) -> Terminal | None:
     unknown = snapshot.unknown_names(tenants)
-    return _no_tenants(unknown) if unknown else None
+    if not unknown:
+        return None
+    status = {tenant.name: tenant.status for tenant in snapshot.out_of_scope}
+    return _no_tenants(f"{name} ({status[name]})" if name in status else name for name in unknown)
 
 
 def _no_tenants(names: Iterable[str]) -> Terminal:
-    return Terminal(f"no such user tenant: {_names(names)}", "It was dropped or misspelt; check gv$tenant.")
+    return Terminal(
+        f"no such user tenant: {_names(names)}", "It was dropped, is not NORMAL or is misspelt; check the tenants."
+    )
 
 
 def _interrupted(snapshot: ArchiveSnapshot, tenants: tuple[str, ...]) -> Terminal | None:
@@ -410,6 +464,8 @@ def _summary(snapshot: ArchiveSnapshot, rows: Iterable[ArchiveRow]) -> dict[str,
     starts = [row.started for row in snapshot.governing if row.started]
     return {
         "round": snapshot.round_id,
+        "rounds": snapshot.rounds,
+        "out_of_scope": [tenant.name for tenant in snapshot.out_of_scope],
         "states": sorted({str(row.state) for row in rows}),
         "started": to_json(max(starts, default=None)),
         "checkpoint": to_json(min(checkpoints, default=None)),
@@ -424,14 +480,11 @@ def _names(names: Iterable[str], limit: int = 5) -> str:
 
 
 def _states(rows: Iterable[ArchiveRow]) -> str:
-    return _names(f"{row.tenant.name} {row.status} (round {row.round_id})" for row in rows)
+    return _names(str(row) for row in rows)
 
 
 def _times(rows: Iterable[ArchiveRow], name: str) -> str:
-    return _names(
-        f"{row.tenant.name} {row.status} (round {row.round_id}), {name} {to_json(getattr(row, name)) or 'none yet'}"
-        for row in rows
-    )
+    return _names(f"{row}, {name} {to_json(getattr(row, name)) or 'none yet'}" for row in rows)
 
 
 def _pieces(rows: Iterable[TenantPieces]) -> str:

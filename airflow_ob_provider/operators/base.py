@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, XComArg
 from airflow.sdk.exceptions import TaskDeferralTimeout
 from tenacity import RetryError, Retrying, retry_if_exception, retry_if_result, stop_after_delay, wait_fixed
 
@@ -19,9 +19,8 @@ from airflow_ob_provider.exceptions import (
 from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
 from airflow_ob_provider.links.oceanbase import RunbookLink
 from airflow_ob_provider.oceanbase.dialects import Dialect
-from airflow_ob_provider.oceanbase.models import Setting
 from airflow_ob_provider.oceanbase.rows import UnreadableError
-from airflow_ob_provider.oceanbase.statements import Statement
+from airflow_ob_provider.oceanbase.statements import Statement, check_tenant_names
 from airflow_ob_provider.oceanbase.waits import Wait, Waiting
 from airflow_ob_provider.triggers.oceanbase import OceanBaseWaitTrigger
 from airflow_ob_provider.triggers.waiting import (
@@ -54,11 +53,13 @@ class OceanBaseOperator(BaseOperator):
     state does not show it, the task fails and Airflow's retry starts from reading.
 
     :param oceanbase_conn_id: connection to the cluster: a user of tenant sys with ALTER SYSTEM and SELECT on
-        ``oceanbase.*``.
+        ``oceanbase.*``; on 4.x also of a user tenant, for itself.
+    :param tenants: 4.x user tenants; None or an empty list means all that are NORMAL. 3.x, which archives the whole
+        cluster, refuses a list for all but the minor freeze.
     :param dry_run: log the plan and send nothing but reads; the result has ``dry_run`` and ``plan``.
     """
 
-    template_fields: Sequence[str] = ("oceanbase_conn_id", "dry_run")
+    template_fields: Sequence[str] = ("oceanbase_conn_id", "tenants", "dry_run")
     ui_color = "#fff4d6"
     operator_extra_links = (RunbookLink(),)
 
@@ -66,11 +67,13 @@ class OceanBaseOperator(BaseOperator):
         self,
         *,
         oceanbase_conn_id: str = OceanBaseHook.default_conn_name,
+        tenants: Sequence[str] | XComArg | None = None,
         dry_run: bool | str = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.oceanbase_conn_id = oceanbase_conn_id
+        self.tenants = tenants
         self.dry_run = dry_run  # type: ignore[assignment, method-assign]  # BaseOperator.dry_run() only prints fields
 
     @property
@@ -83,9 +86,15 @@ class OceanBaseOperator(BaseOperator):
         """``dry_run``, also as rendered text."""
         return check_flag(self.dry_run, "dry_run")
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """``tenants``, checked; () for all."""
+        return check_tenant_names(self.tenants)
+
     def check_arguments(self) -> None:
         """:raises ValueError: an argument is not legal; nothing was sent."""
         check_flag(self.dry_run, "dry_run")
+        check_tenant_names(self.tenants)
 
     def read(self, what: Callable[[Dialect], _Value]) -> _Value:
         """Read on one connection."""
@@ -109,11 +118,6 @@ class OceanBaseOperator(BaseOperator):
                 raise error.last_attempt.exception() from None  # type: ignore[misc]
             return None
         return seen
-
-    def read_settled(self, what: Callable[[Dialect], Setting]) -> Setting:
-        """A parameter. Servers that differ may be in mid-change: an earlier one takes 2-3 s to reach them all."""
-        settled = self.read_until(what, lambda setting: len({value for _, value in setting.values}) <= 1)
-        return settled or self.read(what)
 
     def write(
         self, statement: Statement, what: Callable[[Dialect], _Value], accept: Callable[[_Value], bool]
@@ -175,9 +179,15 @@ class WaitingOperator(OceanBaseOperator):
         self.poll_interval = check_number(self.poll_interval, "poll_interval", 1.0, 3600.0)
         self.timeout = check_number(self.timeout, "timeout", 1.0, 604_800.0)
 
-    def wait_for(self, wait: Wait, context: Context, method: str, carry: dict[str, Any]) -> Any:
-        """Wait, then go on in ``method`` with an ``event`` that holds ``carry``, which must be plain JSON."""
+    def wait_for(
+        self, wait: Wait, context: Context, method: str, carry: dict[str, Any], *, seconds: float | None = None
+    ) -> Any:
+        """Wait, then go on in ``method`` with an ``event`` that holds ``carry``, which must be plain JSON.
+
+        :param seconds: what is left of ``timeout`` when this is not the first wait.
+        """
         self.check_arguments()
+        longest = float(self.timeout) if seconds is None else seconds
         seen = look(self.hook, wait)
         event: dict[str, Any] | None = None
         if isinstance(seen, ReadFailure):
@@ -189,10 +199,10 @@ class WaitingOperator(OceanBaseOperator):
         else:
             event = verdict_event(seen.verdict)
         if event is None and self.deferrable:
-            return self._defer(wait, context, method, carry)
-        return getattr(self, method)(context, event=(event or self._wait_here(wait)) | {"carry": carry})
+            return self._defer(wait, context, method, carry, longest)
+        return getattr(self, method)(context, event=(event or self._wait_here(wait, longest)) | {"carry": carry})
 
-    def _defer(self, wait: Wait, context: Context, method: str, carry: dict[str, Any]) -> NoReturn:
+    def _defer(self, wait: Wait, context: Context, method: str, carry: dict[str, Any], seconds: float) -> NoReturn:
         self.defer(
             trigger=OceanBaseWaitTrigger(
                 oceanbase_conn_id=self.oceanbase_conn_id,
@@ -202,12 +212,12 @@ class WaitingOperator(OceanBaseOperator):
                 carry=carry,
             ),
             method_name=method,
-            timeout=bound(float(self.timeout), self.execution_timeout),
+            timeout=bound(seconds, self.execution_timeout),
         )
         raise AssertionError("defer() returned")  # pragma: no cover
 
-    def _wait_here(self, wait: Wait) -> dict[str, Any]:
-        deadline = time.monotonic() + float(self.timeout)
+    def _wait_here(self, wait: Wait, seconds: float) -> dict[str, Any]:
+        deadline = time.monotonic() + seconds
         budget, progress = FailureBudget(), ProgressLog(self.log)
         while True:
             time.sleep(min(float(self.poll_interval), max(deadline - time.monotonic(), 0.0)))

@@ -13,29 +13,33 @@ from airflow_ob_provider.exceptions import OceanBaseServerError, PrerequisitesNo
 from airflow_ob_provider.oceanbase.destination import Destination
 from airflow_ob_provider.oceanbase.models import Finding, Identity, Level, to_json
 from airflow_ob_provider.oceanbase.redact import redact
-from airflow_ob_provider.operators.base import OceanBaseOperator
 from airflow_ob_provider.operators.settings import wanted_destination
+from airflow_ob_provider.operators.tenantwise import TenantwiseOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class CheckBackupPrerequisitesOperator(OceanBaseOperator):
+class CheckBackupPrerequisitesOperator(TenantwiseOperator):
     """Check what must be true before log backup, one finding each, and fail only on FAIL.
 
-    Looks at: reachable, version, tenant sys, privilege, servers, clocks, primary cluster, user tenants, GTS,
-    destination, state of log backup. WARN and UNKNOWN (could not be read) do not fail it. Reads only, so a retry is
-    safe. It cannot see whether the destination is mounted and writable on every server.
+    Looks at: reachable, version, privilege, servers, user tenants, destination, state of log backup; on 3.x also tenant
+    sys, clocks, primary cluster, GTS; on 4.x also tenants out of scope and lag target. WARN and UNKNOWN (could not be
+    read) do not fail it. Reads only, so a retry is safe. It cannot see whether the destination is mounted and writable
+    on every server.
 
     :param destination: destination that will be set afterwards; None means the one that is set already must do.
     :param dest_conn_id: connection with its keys.
     :param restart_interrupted: an INTERRUPTED round is a warning, because the start will replace it.
-    :return: ``passed``, ``findings`` (each ``check``, ``level``, ``observed``, ``expected``, ``hint``), ``identity``
-        (version, cluster, tenant, account, grants). Pushed to XCom also when the task fails.
+    :return: ``passed``, ``findings`` (each ``check``, ``level``, ``observed``, ``expected``, ``hint``, ``tenants`` it
+        is about, none for all), ``identity`` (version, cluster, tenant, account, grants), ``tenants`` of 4.x that may
+        go on and ``failed`` ones. Pushed to XCom also when the task fails.
     """
 
     template_fields: Sequence[str] = (
         "oceanbase_conn_id",
+        "tenants",
+        "on_partial_failure",
         "destination",
         "dest_conn_id",
         "restart_interrupted",
@@ -60,42 +64,49 @@ class CheckBackupPrerequisitesOperator(OceanBaseOperator):
         destination = wanted_destination(self.destination, self.dest_conn_id)
         restart = check_flag(self.restart_interrupted, "restart_interrupted")
         try:
-            identity, findings = self._look(destination, restart_interrupted=restart)
+            identity, findings, tenants = self._look(destination, restart_interrupted=restart)
         except OceanBaseServerError as error:
             unreachable = Finding(
                 "reachable", Level.FAIL, f"[{error.errno}] {error.message}", "an open connection", error.hint
             )
-            self._report((unreachable,), None, context)
+            context["ti"].xcom_push(key="return_value", value=self._report((unreachable,), None))
             raise
         findings = (Finding("reachable", Level.OK, "connected", "an open connection"), *findings)
-        result = self._report(findings, identity, context)
-        if not result["passed"]:
-            failed = [finding for finding in findings if finding.level is Level.FAIL]
-            raise PrerequisitesNotMetError(
-                "; ".join(f"{found.check}: {found.observed}. {found.hint}".strip() for found in failed)
-            )
-        return result
+        result = self._report(findings, identity)
+        failed = [finding for finding in findings if finding.level is Level.FAIL]
+        whole = [finding for finding in failed if not finding.tenants]
+        if whole:
+            context["ti"].xcom_push(key="return_value", value=result)
+            raise PrerequisitesNotMetError("; ".join(map(_words, whole)))
+        failures: dict[str, Exception] = {
+            name: PrerequisitesNotMetError("; ".join(_words(finding) for finding in failed if name in finding.tenants))
+            for name in dict.fromkeys(name for finding in failed for name in finding.tenants)
+        }
+        result["passed"] = True
+        return self.conclude(result, failures, [name for name in tenants if name not in failures], context)
 
     def _look(
         self, destination: Destination | None, *, restart_interrupted: bool
-    ) -> tuple[Identity | None, tuple[Finding, ...]]:
+    ) -> tuple[Identity | None, tuple[Finding, ...], list[str]]:
         with self.hook.session() as session:
             try:
                 dialect = session.dialect
             except ValueError as error:  # not OceanBase, or a version that no dialect speaks
-                return None, (Finding("version", Level.FAIL, redact(str(error)), "OceanBase 2.2.77 - 3.2.x"),)
-            return dialect.identity(), dialect.prerequisites(
-                destination=destination, restart_interrupted=restart_interrupted
+                return None, (Finding("version", Level.FAIL, redact(str(error)), "OceanBase 2.2.77 - 4.x"),), []
+            findings = dialect.prerequisites(
+                destination=destination, restart_interrupted=restart_interrupted, tenants=self.names
             )
+            return dialect.identity(), findings, [tenant.name for tenant in dialect.tenants_in_scope(self.names)]
 
-    def _report(self, findings: tuple[Finding, ...], identity: Identity | None, context: Context) -> dict[str, Any]:
+    def _report(self, findings: tuple[Finding, ...], identity: Identity | None) -> dict[str, Any]:
         rows = [(found.level, found.check, found.observed, found.expected, found.hint) for found in findings]
         headers = ("level", "check", "observed", "expected", "what to do")
         self.log.info("Prerequisites of log backup:\n%s", tabulate(rows, headers=headers, tablefmt="github"))
         passed = all(found.level is not Level.FAIL for found in findings)
         if identity:  # a grant may show the hash of a password
             identity = replace(identity, grants=tuple(redact(grant) for grant in identity.grants))
-        result = {"passed": passed, "findings": to_json(findings), "identity": to_json(identity)}
-        if not passed:
-            context["ti"].xcom_push(key="return_value", value=result)
-        return result
+        return {"passed": passed, "findings": to_json(findings), "identity": to_json(identity)}
+
+
+def _words(finding: Finding) -> str:
+    return f"{finding.check}: {finding.observed}. {finding.hint}".strip()

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
 from airflow.sdk import BaseSensorOperator, XComArg
 from airflow.sdk.bases.sensor import PokeReturnValue
-from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+)
 
-from airflow_ob_provider.arguments import check_number, check_round
+from airflow_ob_provider.arguments import check_number, check_round, check_rounds
 from airflow_ob_provider.exceptions import WaitReadError
 from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
 from airflow_ob_provider.links.oceanbase import RunbookLink
@@ -216,36 +221,40 @@ class OceanBaseSensor(BaseSensorOperator):
 class ArchiveDoingSensor(OceanBaseSensor):
     """Wait until log backup is DOING, for the cluster and every user tenant.
 
-    INTERRUPTED fails at once with the recovery steps; STOP fails when it lasts longer than a minute of the server's
-    clock; a status the manuals do not know is waited out. Source: CDB_OB_BACKUP_ARCHIVELOG; the manual's step
-    "STATUS is DOING" looks at one row, here all must be.
+    INTERRUPTED fails at once with the recovery steps; STOP, and on 4.x SUSPEND, fails when it lasts longer than a
+    minute of the server's clock; a status the manuals do not know is waited out. Source: CDB_OB_BACKUP_ARCHIVELOG, on
+    4.x CDB_OB_ARCHIVELOG, LOG_MODE and the destination's state; the manual's step "STATUS is DOING" looks at one row,
+    here all must be.
 
-    :param tenants: user tenants that must be DOING; None means all that exist.
-    :param min_round: round that must have begun at least, for instance the start's; 0 takes any.
-    :return: round, states, start, checkpoint, the server's time, number of tenants.
+    :param tenants: user tenants that must be DOING; None means all that exist (4.x: all that are NORMAL, also those
+        that were created after the start, which 4.x does not archive).
+    :param min_round: round that must have begun at least, for instance the start's; on 4.x, where each tenant counts
+        its own, ``rounds`` of the start's result. 0 takes any.
+    :return: ``round``, ``rounds``, ``states``, ``started``, ``checkpoint``, ``read_at``, ``tenants_doing``,
+        ``out_of_scope``.
     """
 
     template_fields: Sequence[str] = (*OceanBaseSensor.template_fields, "min_round")
 
-    def __init__(self, *, min_round: int | str | XComArg = 0, **kwargs: Any) -> None:
+    def __init__(self, *, min_round: int | str | Mapping[str, int] | XComArg = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.min_round = min_round
 
     def wanted(self) -> ArchiveDoing:
         """See :class:`~airflow_ob_provider.oceanbase.waits.ArchiveDoing`."""
-        return ArchiveDoing(
-            tenants=check_tenant_names(self.tenants), min_round=check_round(self.min_round, "min_round") or 0
-        )
+        lowest, by_tenant = check_rounds(self.min_round, "min_round")
+        return ArchiveDoing(tenants=check_tenant_names(self.tenants), min_round=lowest, min_rounds=by_tenant)
 
 
 class PieceStatusSensor(OceanBaseSensor):
     """Wait until the newest piece of every tenant has a wanted status and its files are AVAILABLE.
 
     BROKEN files and missing piece ids fail at once. Pieces that clean-up has taken are not a fault. Without splitting
-    there is one piece, 0, a tenant and round. Source: CDB_OB_BACKUP_PIECE_FILES.
+    there is one piece, 0, a tenant and round. 4.x: a new piece is INCOMPLETE for a while, which is waited out. Source:
+    CDB_OB_BACKUP_PIECE_FILES, on 4.x CDB_OB_ARCHIVELOG_PIECE_FILES.
 
     :param tenants: user tenants to look at; None means all that exist.
-    :param round_id: archive round; None means the current one.
+    :param round_id: archive round; None means the current one, on 4.x each tenant's own.
     :param statuses: wanted statuses of the newest piece: ACTIVE while archiving (default), FROZEN after a stop.
     :return: round, numbers of tenants and pieces, the newest piece of up to 20 tenants.
     """
@@ -280,12 +289,14 @@ class PieceStatusSensor(OceanBaseSensor):
 class ArchiveCheckpointSensor(OceanBaseSensor):
     """Wait until everything written before a moment is archived: the proof that log backup moves.
 
-    Ready when the checkpoint (MAX_NEXT_TIME) of the cluster and of every tenant has reached the moment, in a round
-    that began before it; a moment before the round's start cannot be proven and fails at once. It proves what the
-    server's catalog says, not that the files can be read back: only a restore does.
+    Ready when the checkpoint (MAX_NEXT_TIME, on 4.x CHECKPOINT_SCN) of the cluster and of every tenant has reached the
+    moment, in a round that began before it; a moment before the round's start cannot be proven and fails at once. It
+    proves what the server's catalog says, not that the files can be read back: only a restore does. On 4.x a healthy
+    checkpoint may stay behind by ``archive_lag_target`` and two passes of the scheduler; a shorter ``timeout`` is
+    lengthened to that.
 
-    :param after: ``"now"`` (the server's clock at the first look), a datetime, or text in ISO 8601; without an offset
-        it is the server's local time.
+    :param after: ``"now"`` (at the first look, the server's clock, or the tenants' timestamp service where that is
+        ahead), a datetime, or text in ISO 8601; without an offset it is the server's local time.
     :param tenants: user tenants that must have passed it; None means all that exist.
     :return: as :class:`ArchiveDoingSensor`, with ``after`` and the lowest checkpoint.
     """
@@ -299,6 +310,24 @@ class ArchiveCheckpointSensor(OceanBaseSensor):
     def wanted(self) -> CheckpointPassed:
         """See :class:`~airflow_ob_provider.oceanbase.waits.CheckpointPassed`."""
         return CheckpointPassed(tenants=check_tenant_names(self.tenants), after=self._moment())
+
+    def execute(self, context: Context) -> Any:
+        """As every sensor, but never with less time than a healthy log backup may need."""
+        self.timeout = check_number(self.timeout, "timeout", 0.0, 31_536_000.0)
+        self.check_arguments(context)
+        needed = self._delay()
+        if needed > self.timeout:
+            self.log.warning("timeout=%g s is lengthened to %g s: archive_lag_target allows that", self.timeout, needed)
+            self.timeout = needed
+        return super().execute(context)
+
+    def _delay(self) -> float:
+        """0 where it cannot be read: the wait itself then tells why."""
+        try:
+            with self.hook.session() as session:
+                return session.dialect.checkpoint_delay(check_tenant_names(self.tenants))
+        except (AirflowException, ValueError):
+            return 0.0
 
     def _moment(self) -> datetime | None:
         if isinstance(self.after, datetime):

@@ -52,7 +52,7 @@ def look(hook: OceanBaseHook, wait: Wait) -> Look | ReadFailure:
 
 def judge(wait: Wait, snapshot: Any) -> Look:
     """Judge one snapshot, beginning the wait with it if it is the first."""
-    wait = wait.begun(snapshot.read_at)
+    wait = wait.begun(snapshot)
     return Look(wait, wait.judge(snapshot), wait.elapsed(snapshot.read_at))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from airflow_ob_provider.oceanbase.dialects.base import Dialect, Query, Row, detect_version
 from airflow_ob_provider.oceanbase.dialects.v3 import V3Dialect
+from airflow_ob_provider.oceanbase.dialects.v4 import V4Dialect
 from airflow_ob_provider.oceanbase.version import OceanBaseVersion
 
 __all__ = ["Dialect", "Query", "Row", "UnsupportedVersionError", "detect_version", "dialect_for"]
@@ -20,6 +21,8 @@ def dialect_for(version: OceanBaseVersion, query: Query) -> Dialect:
     """
     if version.major < 4:
         return V3Dialect(version, query)
+    if version.major == 4:
+        return V4Dialect(version, query)
     raise UnsupportedVersionError(
-        f"OceanBase {version} is not supported by this release, which speaks 2.2.77 to 3.2.x; nothing was changed"
+        f"OceanBase {version} is not supported by this release, which speaks 2.2.77 to 4.x; nothing was changed"
     )

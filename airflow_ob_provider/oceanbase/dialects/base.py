@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from airflow_ob_provider.oceanbase.destination import Destination, DestinationOption
+from airflow_ob_provider.oceanbase.changes import Change
+from airflow_ob_provider.oceanbase.destination import Destination, WantedDestination
 from airflow_ob_provider.oceanbase.models import (
     ArchiveRow,
     ArchiveSnapshot,
@@ -14,10 +15,9 @@ from airflow_ob_provider.oceanbase.models import (
     FreezeProgress,
     Identity,
     PieceSnapshot,
-    Setting,
     Tenant,
 )
-from airflow_ob_provider.oceanbase.options import ArchiveOption
+from airflow_ob_provider.oceanbase.options import WantedOption
 from airflow_ob_provider.oceanbase.rows import text
 from airflow_ob_provider.oceanbase.statements import Statement
 from airflow_ob_provider.oceanbase.version import OceanBaseVersion
@@ -36,6 +36,8 @@ class Dialect(Protocol):
     """
 
     version: OceanBaseVersion
+    freeze_advised: bool
+    """Whether a minor freeze makes log backup start sooner."""
 
     def identity(self) -> Identity:
         """Cluster, tenant, account and privileges of the session."""
@@ -46,6 +48,9 @@ class Dialect(Protocol):
     def tenants(self) -> tuple[Tenant, ...]:
         """User tenants whose logs can be archived."""
 
+    def tenants_in_scope(self, names: Sequence[str]) -> tuple[Tenant, ...]:
+        """The tenants, of these or of all, that are started and stopped each by itself; none where a cluster is."""
+
     def archive(self) -> ArchiveSnapshot:
         """State of log archive, one row a tenant."""
 
@@ -55,38 +60,37 @@ class Dialect(Protocol):
     def freeze_progress(self, *, since: datetime | None, tenant_ids: Sequence[int] = ()) -> FreezeProgress:
         """What a minor freeze begun at ``since`` has left to do."""
 
-    def option_setting(self) -> Setting:
-        """The archive option, as every place has it."""
+    def checkpoint_delay(self, tenants: Sequence[str] = ()) -> float:
+        """How many seconds the checkpoint of a healthy log backup may stay behind; 0 where nothing tells."""
 
-    def destination_setting(self) -> Setting:
-        """The archive destination, as every place has it. Values hold secrets."""
-
-    def destination_option_setting(self) -> Setting:
-        """Options of the destination, as every place has them."""
-
-    def prerequisites(self, *, destination: Destination | None, restart_interrupted: bool) -> tuple[Finding, ...]:
+    def prerequisites(
+        self, *, destination: Destination | None, restart_interrupted: bool, tenants: Sequence[str] = ()
+    ) -> tuple[Finding, ...]:
         """Everything that must be true before log backup starts, one finding each; a failed read is UNKNOWN."""
 
     def check_scope(self, tenants: Sequence[str]) -> None:
         """:raises ValueError: log backup of these tenants alone cannot be started or stopped in this generation."""
 
+    def plan_destination(self, wanted: WantedDestination, tenants: Sequence[str] = ()) -> tuple[Change, ...]:
+        """What is to be set, in each place, until log backup goes where it should."""
+
+    def plan_option(self, wanted: WantedOption, tenants: Sequence[str] = ()) -> tuple[Change, ...]:
+        """What is to be set, in each place, until log backup works as it should."""
+
     def start_archive(self, row: ArchiveRow) -> Statement:
         """Start log backup of what ``row`` governs."""
+
+    def resume_archive(self, row: ArchiveRow) -> Statement:
+        """Switch a destination on again that somebody has switched off."""
 
     def stop_archive(self, row: ArchiveRow) -> Statement:
         """Stop log backup of what ``row`` governs."""
 
-    def set_option(self, option: ArchiveOption) -> Statement:
-        """Set mode and compression."""
-
-    def set_destination(self, destination: Destination) -> Statement:
-        """Set the destination; the statement carries its secrets."""
-
-    def set_destination_option(self, option: DestinationOption) -> Statement:
-        """Replace the destination's options."""
-
     def minor_freeze(self, tenants: Sequence[str] = ()) -> Statement:
         """Freeze the memtables of these tenants, or of all."""
+
+    def connection_note(self, identity: Identity) -> str:
+        """What whoever made the connection should know about its tenant; '' if nothing."""
 
 
 def detect_version(query: Query) -> OceanBaseVersion:

@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timezone
 
-from airflow_ob_provider.oceanbase.destination import Destination, DestinationOption
-from airflow_ob_provider.oceanbase.dialects.base import Query, Row
+from airflow_ob_provider.oceanbase.changes import Change
+from airflow_ob_provider.oceanbase.destination import Destination, DestinationOption, WantedDestination
+from airflow_ob_provider.oceanbase.dialects.base import Row
+from airflow_ob_provider.oceanbase.dialects.reading import MISSING, NOW, DialectBase, address, read_at, tenant_list
 from airflow_ob_provider.oceanbase.dialects.v3_prerequisites import V3Prerequisites
-from airflow_ob_provider.oceanbase.errors import Kind, ServerError
+from airflow_ob_provider.oceanbase.dialects.v3_settings import destination_change, option_change
+from airflow_ob_provider.oceanbase.errors import ServerError
 from airflow_ob_provider.oceanbase.models import (
     SYS_TENANT_ID,
     ArchiveRow,
@@ -31,17 +34,14 @@ from airflow_ob_provider.oceanbase.models import (
     Tenant,
     TenantPieces,
 )
-from airflow_ob_provider.oceanbase.options import ArchiveOption
-from airflow_ob_provider.oceanbase.rows import UnreadableError, moment, text, whole, zone_of
+from airflow_ob_provider.oceanbase.options import ArchiveOption, WantedOption
+from airflow_ob_provider.oceanbase.rows import UnreadableError, moment, text, whole
 from airflow_ob_provider.oceanbase.statements import SLOW_SECONDS, Statement, like_literal, quote
-from airflow_ob_provider.oceanbase.version import OceanBaseVersion
 
-_NOW = "NOW(6) AS server_time, TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(6), NOW(6)) AS utc_offset"
-_MISSING = {1054, 1146}
 _RECYCLE_BIN = "__recycle_$_"
 
 _ARCHIVE = f"""
-SELECT {_NOW}, t.tenant_id AS tenant_id, t.tenant_name AS tenant_name, a.TENANT_ID AS archived_id,
+SELECT {NOW}, t.tenant_id AS tenant_id, t.tenant_name AS tenant_name, a.TENANT_ID AS archived_id,
        a.STATUS AS status, a.LOG_ARCHIVE_ROUND AS round_id, a.BACKUP_PIECE_ID AS piece_id,
        a.MIN_FIRST_TIME AS started, a.MAX_NEXT_TIME AS checkpoint
   FROM oceanbase.gv$tenant t
@@ -51,7 +51,7 @@ SELECT {_NOW}, t.tenant_id AS tenant_id, t.tenant_name AS tenant_name, a.TENANT_
 # 3.1.0 has no view of the current state. Its summary holds ended rounds (as STOP) and the running one; the newest
 # round of each tenant is the current state, and no row at all is a cluster that never archived.
 _ARCHIVE_3_1_0 = f"""
-SELECT {_NOW}, t.tenant_id AS tenant_id, t.tenant_name AS tenant_name, a.TENANT_ID AS archived_id,
+SELECT {NOW}, t.tenant_id AS tenant_id, t.tenant_name AS tenant_name, a.TENANT_ID AS archived_id,
        a.STATUS AS status, a.LOG_ARCHIVE_ROUND AS round_id, 0 AS piece_id,
        a.MIN_FIRST_TIME AS started, a.MAX_NEXT_TIME AS checkpoint
   FROM oceanbase.gv$tenant t
@@ -106,59 +106,25 @@ _DESTINATION_HINTS = (
 )
 
 
-class V3Dialect:
+class V3Dialect(DialectBase):
     """See :class:`~airflow_ob_provider.oceanbase.dialects.base.Dialect`."""
 
-    def __init__(self, version: OceanBaseVersion, query: Query) -> None:
-        self.version = version
-        self._query = query
-
-    def _read(self, sql: str) -> Sequence[Row]:
-        return self._query(Statement.read(" ".join(sql.split())))
+    freeze_advised = True
 
     # --- reading -----------------------------------------------------------------------------------------------
 
-    def identity(self) -> Identity:
-        """Cluster, tenant, account and privileges; each is '' where the account may not read it."""
-
-        def first(sql: str, column: int | str) -> str:
-            try:
-                rows = self._read(sql)
-            except ServerError as error:
-                if error.fact.kind is Kind.TRANSIENT:
-                    raise
-                return ""
-            if not rows:
-                return ""
-            return text(rows[0], column if isinstance(column, str) else list(rows[0])[column])
-
-        try:
-            grants = tuple(text(row, next(iter(row))) for row in self._read("SHOW GRANTS"))
-        except ServerError as error:
-            if error.fact.kind is Kind.TRANSIENT:
-                raise
-            grants = ()
-        return Identity(
-            version=str(self.version),
-            cluster=first(f"SHOW PARAMETERS LIKE {like_literal('cluster')}", "value"),
-            cluster_id=first(f"SHOW PARAMETERS LIKE {like_literal('cluster_id')}", "value"),
-            tenant=first("SHOW TENANT", 0),
-            account=first("SELECT CURRENT_USER() AS account", "account"),
-            grants=grants,
-        )
-
-    def server_time(self) -> datetime:
-        """Now, by the server's clock."""
-        return _read_at(self._read(f"SELECT {_NOW}"))[0]
-
     def tenants(self) -> tuple[Tenant, ...]:
         """User tenants; numbers begin at 1001."""
-        rows = self._read("SELECT tenant_id, tenant_name FROM oceanbase.gv$tenant ORDER BY tenant_id")
+        rows = self.read("SELECT tenant_id, tenant_name FROM oceanbase.gv$tenant ORDER BY tenant_id")
         return _user_tenants(rows)
+
+    def tenants_in_scope(self, names: Sequence[str]) -> tuple[Tenant, ...]:  # noqa: ARG002
+        """None: the cluster is started and stopped as a whole."""
+        return ()
 
     def servers(self) -> tuple[Server, ...]:
         """OBServers. One is fine when it is active, was not stopped and has started to serve."""
-        rows = self._read(
+        rows = self.read(
             "SELECT svr_ip, svr_port, zone, status, stop_time, start_service_time FROM oceanbase.__all_server "
             "ORDER BY zone, svr_ip, svr_port"
         )
@@ -169,22 +135,22 @@ class V3Dialect:
                 status += ", stopped by an administrator"
             if whole(row, "start_service_time") <= 0:
                 status += ", not serving"
-            servers.append(Server(_address(row), text(row, "zone"), active=status.lower() == "active", status=status))
+            servers.append(Server(address(row), text(row, "zone"), active=status.lower() == "active", status=status))
         return tuple(servers)
 
     def archive(self) -> ArchiveSnapshot:
         """One row for tenant sys, which stands for the cluster, and one a user tenant while a round runs."""
         try:
-            rows = self._read(_ARCHIVE)
+            rows = self.read(_ARCHIVE)
         except ServerError as error:
-            if error.errno not in _MISSING or self.version.archive_unusable is None:
+            if error.errno not in MISSING or self.version.archive_unusable is None:
                 raise
-            rows = self._read(_ARCHIVE_3_1_0)
-        read_at, zone = _read_at(rows)
+            rows = self.read(_ARCHIVE_3_1_0)
+        now, zone = read_at(rows)
         found = tuple(
             row for raw in rows if not _is_dropped(text(raw, "tenant_name")) and (row := self._archive_row(raw, zone))
         )
-        return ArchiveSnapshot(read_at, Scope.CLUSTER, found, _user_tenants(rows))
+        return ArchiveSnapshot(now, Scope.CLUSTER, found, _user_tenants(rows))
 
     def _archive_row(self, row: Row, zone: timezone) -> ArchiveRow | None:
         tenant = Tenant(whole(row, "tenant_id"), text(row, "tenant_name"))
@@ -207,51 +173,40 @@ class V3Dialect:
 
     def pieces(self, round_id: int | None = None) -> PieceSnapshot:
         """Pieces of the first copy; without splitting there is one piece, 0, a tenant and round."""
-        newest = self._read(_ROUND)
+        newest = self.read(_ROUND)
         current = whole(newest[0], "round_id") if newest else 0
         stopped = bool(newest) and ArchiveState.parse(text(newest[0], "status")) is ArchiveState.STOP
         if round_id is None:
             round_id = current
-        rows = self._read(_PIECES.format(now=_NOW, round_id=int(round_id)))
-        read_at, zone = _read_at(rows)
+        rows = self.read(_PIECES.format(now=NOW, round_id=int(round_id)))
+        now, zone = read_at(rows)
         found = tuple(
             _pieces_row(row, int(round_id), zone)
             for row in rows
             if row.get("pieces") is not None and not _is_dropped(text(row, "tenant_name"))
         )
-        return PieceSnapshot(
-            read_at, int(round_id), found, _user_tenants(rows), not stopped and int(round_id) >= current
-        )
+        return PieceSnapshot(now, int(round_id), found, _user_tenants(rows), not stopped and int(round_id) >= current)
 
     def freeze_progress(self, *, since: datetime | None, tenant_ids: Sequence[int] = ()) -> FreezeProgress:
         """Frozen memtables (``gv$memstore_info``, IS_ACTIVE = 0) and the minor merges that ended since.
 
         No view says that a minor freeze is complete; that no frozen memtable is left is the best evidence.
         """
-        which = f" AND TENANT_ID IN ({', '.join(str(int(number)) for number in tenant_ids)})" if tenant_ids else ""
-        read_at, _ = _read_at(self._read(f"SELECT {_NOW}"))
+        which = f" AND TENANT_ID IN ({tenant_list(tenant_ids)})" if tenant_ids else ""
+        now, _ = read_at(self.read(f"SELECT {NOW}"))
         ended = f" AND END_TIME >= {quote(since.strftime('%Y-%m-%d %H:%M:%S.%f'))}" if since else ""
         return FreezeProgress(
-            read_at,
-            self._count(f"SELECT COUNT(*) AS n FROM oceanbase.gv$memstore_info WHERE IS_ACTIVE = 0{which}"),
-            self._count(f"SELECT COUNT(*) AS n FROM oceanbase.gv$merge_info WHERE TYPE = 'minor'{which}{ended}"),
+            now,
+            self.count(f"SELECT COUNT(*) AS n FROM oceanbase.gv$memstore_info WHERE IS_ACTIVE = 0{which}"),
+            self.count(f"SELECT COUNT(*) AS n FROM oceanbase.gv$merge_info WHERE TYPE = 'minor'{which}{ended}"),
         )
-
-    def _count(self, sql: str) -> int | None:
-        try:
-            rows = self._read(sql)
-        except ServerError as error:
-            if error.errno in _MISSING:
-                return None
-            raise
-        return whole(rows[0] if rows else {}, "n")
 
     def _setting(self, name: str) -> Setting:
         """A parameter, one row an OBServer; ``_`` is a wildcard in LIKE, so it is escaped and the name compared."""
-        rows = self._read(f"SHOW PARAMETERS LIKE {like_literal(name)}")
+        rows = self.read(f"SHOW PARAMETERS LIKE {like_literal(name)}", holds_secrets=True)
         return Setting(
             name,
-            tuple((_address(row), text(row, "value")) for row in rows if text(row, "name").lower() == name),
+            tuple((address(row), text(row, "value")) for row in rows if text(row, "name").lower() == name),
         )
 
     def option_setting(self) -> Setting:
@@ -268,34 +223,43 @@ class V3Dialect:
 
     def data_backup_runs(self) -> bool:
         """Whether a data backup runs: its rows vanish when the whole job is cleaned up."""
-        return self._count("SELECT COUNT(*) AS n FROM oceanbase.CDB_OB_BACKUP_PROGRESS") not in (None, 0)
+        return self.count("SELECT COUNT(*) AS n FROM oceanbase.CDB_OB_BACKUP_PROGRESS") not in (None, 0)
 
     def destination_option_setting(self) -> Setting:
         """``backup_dest_option``; absent before 3.1.1."""
         return self._setting("backup_dest_option")
 
-    def prerequisites(self, *, destination: Destination | None, restart_interrupted: bool) -> tuple[Finding, ...]:
+    def checkpoint_delay(self, tenants: Sequence[str] = ()) -> float:  # noqa: ARG002
+        """The checkpoint interval is at most an hour and 2 minutes by default: too little to matter."""
+        return 0.0
+
+    def prerequisites(
+        self, *, destination: Destination | None, restart_interrupted: bool, tenants: Sequence[str] = ()
+    ) -> tuple[Finding, ...]:
         """What ARCHIVELOG checks, and what it should check."""
+        self.check_scope(tenants)
+        if destination and destination.placeholders:
+            destination = destination.filled(cluster=self.identity().cluster or "{cluster}")
         return V3Prerequisites(self, destination, restart_interrupted=restart_interrupted).findings()
 
     def timestamp_services(self) -> dict[int, str]:
         """``ob_timestamp_service`` by tenant: 0 LTS, 1 GTS, 2 HA_GTS."""
-        rows = self._read(
+        rows = self.read(
             "SELECT tenant_id, value FROM oceanbase.__all_virtual_sys_variable WHERE name = 'ob_timestamp_service'"
         )
         return {whole(row, "tenant_id"): text(row, "value") for row in rows}
 
     def cluster_role(self) -> str:
         """PRIMARY or PHYSICAL STANDBY."""
-        rows = self._read("SELECT CLUSTER_ROLE AS cluster_role FROM oceanbase.v$ob_cluster")
+        rows = self.read("SELECT CLUSTER_ROLE AS cluster_role FROM oceanbase.v$ob_cluster")
         return text(rows[0], "cluster_role") if rows else ""
 
     def clock_deviations(self) -> dict[str, tuple[int, str]]:
         """Deviation from the RootService's clock in µs, and SYNC or NOT SYNC, by server."""
-        rows = self._read(
+        rows = self.read(
             "SELECT svr_ip, svr_port, clock_deviation, clock_sync_status FROM oceanbase.__all_virtual_server_stat"
         )
-        return {_address(row): (whole(row, "clock_deviation"), text(row, "clock_sync_status")) for row in rows}
+        return {address(row): (whole(row, "clock_deviation"), text(row, "clock_sync_status")) for row in rows}
 
     # --- statements that change the server ------------------------------------------------------------------------
 
@@ -306,9 +270,23 @@ class V3Dialect:
                 f"tenants={list(tenants)!r}: OceanBase {self.version} archives the whole cluster; leave tenants out"
             )
 
+    def plan_destination(self, wanted: WantedDestination, tenants: Sequence[str] = ()) -> tuple[Change, ...]:
+        """``backup_dest`` and ``backup_dest_option``, the same on every server."""
+        self.check_scope(tenants)
+        return (destination_change(self, wanted),)
+
+    def plan_option(self, wanted: WantedOption, tenants: Sequence[str] = ()) -> tuple[Change, ...]:
+        """``backup_log_archive_option``, the same on every server."""
+        self.check_scope(tenants)
+        return (option_change(self, wanted),)
+
     def start_archive(self, row: ArchiveRow) -> Statement:  # noqa: ARG002 - one row governs the cluster
         """Not idempotent: anything but STOP answers 1235, or 9023 on older builds. OK means accepted, not DOING."""
         return Statement.write("ALTER SYSTEM ARCHIVELOG")
+
+    def resume_archive(self, row: ArchiveRow) -> Statement:
+        """3.x has no way to suspend a destination."""
+        raise NotImplementedError(f"OceanBase {self.version} does not suspend log backup ({row})")
 
     def stop_archive(self, row: ArchiveRow) -> Statement:  # noqa: ARG002
         """Asynchronous: the state is STOPPING until every server has stopped. 9024 when STOP or STOPPING."""
@@ -330,20 +308,16 @@ class V3Dialect:
         """Replaces the whole string; no blanks."""
         return Statement.write(f"ALTER SYSTEM SET backup_dest_option = {quote(option.text)}")
 
+    def connection_note(self, identity: Identity) -> str:
+        """Only tenant sys sees log backup."""
+        if identity.tenant in {"", "sys"}:
+            return ""
+        return f"Log backup of 3.x is started and shown in tenant sys only, and this is {identity.tenant}"
+
     def minor_freeze(self, tenants: Sequence[str] = ()) -> Statement:
         """3.x wants parentheses around the tenants. Returns when memtables are frozen, not when they are on disk."""
         which = f" TENANT = ({', '.join(quote(name) for name in tenants)})" if tenants else ""
         return Statement.write(f"ALTER SYSTEM MINOR FREEZE{which}", timeout=2 * SLOW_SECONDS)
-
-
-def _read_at(rows: Sequence[Row]) -> tuple[datetime, timezone]:
-    if not rows:
-        raise UnreadableError("the server returned no row, not even its own tenant")
-    zone = zone_of(rows[0])
-    read_at = moment(rows[0], "server_time", zone)
-    if read_at is None:
-        raise UnreadableError("the server did not tell its time")
-    return read_at, zone
 
 
 def _is_dropped(tenant_name: str) -> bool:
@@ -384,7 +358,3 @@ def _pieces_row(row: Row, round_id: int, zone: timezone) -> TenantPieces:
         unready=pieces - broken - cleaned - whole(row, "available"),
         cleaned=cleaned,
     )
-
-
-def _address(row: Row) -> str:
-    return f"{text(row, 'svr_ip')}:{text(row, 'svr_port')}"

@@ -6,14 +6,11 @@ first fault only; it does not look at the destination, the servers or the clocks
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from airflow_ob_provider.oceanbase.destination import Destination
-from airflow_ob_provider.oceanbase.errors import Kind, ServerError
+from airflow_ob_provider.oceanbase.dialects import findings, v3_settings
 from airflow_ob_provider.oceanbase.models import ArchiveState, Finding, Level, Setting
-from airflow_ob_provider.oceanbase.redact import redact
-from airflow_ob_provider.oceanbase.rows import UnreadableError
 from airflow_ob_provider.oceanbase.waits import RECOVERY
 
 if TYPE_CHECKING:
@@ -23,7 +20,6 @@ MAX_CLOCK_DEVIATION_US = 100_000
 """OceanBase's installation manual asks for clocks within 100 ms of each other."""
 
 _GTS = {"1", "2", "GTS", "HA_GTS"}
-_NOT_VISIBLE = "that it is mounted and writable on every OBServer cannot be seen in SQL: only the start proves it"
 
 
 class V3Prerequisites:
@@ -36,20 +32,25 @@ class V3Prerequisites:
 
     def findings(self) -> tuple[Finding, ...]:
         """All findings, in the order a DBA would look."""
-        checks: tuple[tuple[str, Callable[[], Finding]], ...] = (
-            ("version", self._version),
-            ("sys_tenant", self._sys_tenant),
-            ("privilege", self._privilege),
-            ("servers", self._servers),
-            ("clocks", self._clocks),
-            ("primary_cluster", self._primary),
-            ("user_tenants", self._user_tenants),
-            ("gts", self._gts),
-            ("destination_set", self._destination_set),
-            ("destination_legal", self._destination_legal),
-            ("archive_state", self._archive_state),
+        dialect = self._dialect
+        return findings.run(
+            (
+                ("version", self._version),
+                ("sys_tenant", self._sys_tenant),
+                ("privilege", lambda: findings.privilege(dialect, administrator="root@sys")),
+                ("servers", lambda: findings.servers(dialect, running=self._archives)),
+                ("clocks", self._clocks),
+                ("primary_cluster", self._primary),
+                ("user_tenants", self._user_tenants),
+                ("gts", self._gts),
+                ("destination_set", self._destination_set),
+                ("destination_legal", self._destination_legal),
+                ("archive_state", self._archive_state),
+            )
         )
-        return tuple(_guarded(name, check) for name, check in checks)
+
+    def _archives(self) -> bool:
+        return any(row.state.is_running for row in self._dialect.archive().governing)
 
     def _version(self) -> Finding:
         version = self._dialect.version
@@ -65,39 +66,6 @@ class V3Prerequisites:
         if tenant != "sys":
             return Finding("sys_tenant", Level.FAIL, tenant, "sys", "Log in as <user>@sys; 3.x archives from there.")
         return Finding("sys_tenant", Level.OK, tenant, "sys")
-
-    def _privilege(self) -> Finding:
-        identity = self._dialect.identity()
-        expected = "ALTER SYSTEM on *.* and SELECT on oceanbase.*"
-        if not identity.grants:
-            return Finding("privilege", Level.UNKNOWN, "SHOW GRANTS gave no answer", expected)
-        if identity.may_alter:
-            return Finding("privilege", Level.OK, f"{identity.account} may ALTER SYSTEM", expected)
-        return Finding(
-            "privilege",
-            Level.FAIL,
-            redact("; ".join(identity.grants)),
-            expected,
-            f"As root@sys: GRANT ALTER SYSTEM ON *.* TO {identity.account.partition('@')[0] or 'the account'}",
-        )
-
-    def _servers(self) -> Finding:
-        servers = self._dialect.servers()
-        idle = [f"{server.address} ({server.zone}): {server.status}" for server in servers if not server.active]
-        observed = f"{len(servers) - len(idle)} of {len(servers)} active"
-        if not servers:
-            return Finding("servers", Level.UNKNOWN, "no server listed", "every OBServer active")
-        if idle:
-            # A dead server does not interrupt a round that runs; whether it holds it up, the checkpoint shows.
-            runs = any(row.state.is_running for row in self._dialect.archive().governing)
-            return Finding(
-                "servers",
-                Level.WARN if runs else Level.FAIL,
-                f"{observed}; {'; '.join(idle[:5])}",
-                "every OBServer active",
-                "Log backup needs every OBServer to report: bring it back, or remove it from the cluster.",
-            )
-        return Finding("servers", Level.OK, observed, "every OBServer active")
 
     def _clocks(self) -> Finding:
         expected = f"SYNC, within {MAX_CLOCK_DEVIATION_US // 1000} ms"
@@ -195,19 +163,19 @@ class V3Prerequisites:
     def _destination_legal(self) -> Finding:
         expected = "file://, oss:// or cos:// that 3.x accepts"
         if self._destination:
-            problem = self._destination.problem()
+            problem = self._destination.problem() or v3_settings.destination_problem(self._destination)
             if problem:
                 return Finding("destination_legal", Level.FAIL, str(self._destination), expected, problem)
             if self._destination.scheme != "file" and self._dialect.version.is_community:
                 hint = "Community Edition is built without object stores by default; its manual knows NFS only."
                 return Finding("destination_legal", Level.WARN, str(self._destination), expected, hint)
-            return Finding("destination_legal", Level.OK, str(self._destination), f"{expected}; {_NOT_VISIBLE}")
+            return Finding("destination_legal", Level.OK, str(self._destination), f"{expected}; {findings.NOT_VISIBLE}")
         agreed = self._dialect.destination_setting().agreed
         if not agreed:
             return Finding("destination_legal", Level.UNKNOWN, "no one destination is set", expected)
         current = Destination.parse(agreed)
         # What the server accepted is legal; it may show keys in a form of its own.
-        return Finding("destination_legal", Level.OK, str(current), f"{expected}; {_NOT_VISIBLE}")
+        return Finding("destination_legal", Level.OK, str(current), f"{expected}; {findings.NOT_VISIBLE}")
 
     def _running(self) -> bool:
         return any(row.state is not ArchiveState.STOP for row in self._dialect.archive().governing)
@@ -232,17 +200,6 @@ class V3Prerequisites:
             level = Level.WARN if self._restart_interrupted else Level.FAIL
             return Finding("archive_state", level, observed, expected, RECOVERY)
         return Finding("archive_state", Level.UNKNOWN, observed, expected, "A state this release does not know.")
-
-
-def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
-    try:
-        return check()
-    except ServerError as error:
-        if error.fact.kind is Kind.TRANSIENT:
-            raise
-        return Finding(name, Level.UNKNOWN, f"[{error.errno}] {error.message}", "an answer", error.fact.hint)
-    except (UnreadableError, ValueError) as error:
-        return Finding(name, Level.UNKNOWN, redact(str(error)), "an answer that can be read")
 
 
 def _by_server(setting: Setting) -> str:

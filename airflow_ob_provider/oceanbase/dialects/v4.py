@@ -1,0 +1,372 @@
+"""OceanBase 4.x: log archive belongs to each tenant; tenant sys starts and shows all, a user tenant its own.
+
+Facts: V4.2.5 manual (log archive; ALTER SYSTEM; dictionary views) with the differences of V4.0.0, V4.1.0, V4.2.1 and
+V4.3.3; kernel source ob_archive_scheduler_service.cpp (4.0, 4.1, 4.2 and newer), ob_alter_system_resolver.cpp,
+sql_parser_mysql_mode.y and ob_inner_table_schema_def.py of 4.3.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from functools import cached_property
+
+from airflow_ob_provider.oceanbase.changes import Change
+from airflow_ob_provider.oceanbase.destination import Destination, WantedDestination, microseconds
+from airflow_ob_provider.oceanbase.dialects import v4_settings, v4_statements
+from airflow_ob_provider.oceanbase.dialects.base import Row
+from airflow_ob_provider.oceanbase.dialects.reading import MISSING, NOW, DialectBase, address, read_at, tenant_list
+from airflow_ob_provider.oceanbase.dialects.v4_catalogue import Catalogue
+from airflow_ob_provider.oceanbase.dialects.v4_prerequisites import V4Prerequisites
+from airflow_ob_provider.oceanbase.errors import ServerError
+from airflow_ob_provider.oceanbase.models import (
+    ArchiveRow,
+    ArchiveSnapshot,
+    ArchiveState,
+    FileStatus,
+    Finding,
+    FreezeProgress,
+    Identity,
+    PieceSnapshot,
+    PieceStatus,
+    Scope,
+    Server,
+    Tenant,
+    TenantPieces,
+    to_json,
+)
+from airflow_ob_provider.oceanbase.options import WantedOption
+from airflow_ob_provider.oceanbase.rows import UnreadableError, moment, scn, text, whole
+from airflow_ob_provider.oceanbase.statements import Statement, quote
+
+PASSES_SECONDS = 120.0
+"""Two passes of the scheduler, which are 2 s (4.0 - 4.2.0) to 50 s (at the latest 4.3.5) apart, and some time."""
+DEFAULT_LAG_SECONDS = 120.0
+"""``archive_lag_target`` where it is not shown; a log stream archives at least that often (4.2.0+)."""
+LATE_SECONDS = 240.0
+"""Behind by more than a default lag target and two passes: worth the question which log stream it is."""
+_MAX_LATE_TENANTS = 5
+_DENIED = frozenset({1044, 1142, 1227})
+_MERGES = "('MINI_MERGE', 'MINI')"
+"""The manual of 4.0 names the type MINI."""
+
+
+class V4Dialect(DialectBase):
+    """See :class:`~airflow_ob_provider.oceanbase.dialects.base.Dialect`."""
+
+    freeze_advised = False
+
+    _shows_timestamps = True
+
+    # --- reading -----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def is_sys(self) -> bool:
+        """Whether this is tenant sys: only there the row of sys is visible; a user tenant sees its own row."""
+        return bool(self.read("SELECT TENANT_ID FROM oceanbase.DBA_OB_TENANTS WHERE TENANT_TYPE = 'SYS'"))
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The views as this tenant sees them."""
+        return Catalogue(self.is_sys)
+
+    def identity(self) -> Identity:
+        """As everywhere; the tenant's name comes from the catalogue where SHOW TENANT gives none."""
+        found = super().identity()
+        if found.tenant:
+            return found
+        names = [tenant.name for tenant in self.all_tenants()]
+        return replace(found, tenant="sys" if self.is_sys else next(iter(names), ""))
+
+    def all_tenants(self) -> tuple[Tenant, ...]:
+        """User tenants in every status; in a user tenant, itself."""
+        return _tenants(self.read(self.catalogue.tenants()))
+
+    def tenants(self) -> tuple[Tenant, ...]:
+        """User tenants that are NORMAL."""
+        return tuple(tenant for tenant in self.all_tenants() if _is_normal(tenant))
+
+    def tenants_in_scope(self, names: Sequence[str]) -> tuple[Tenant, ...]:
+        """NORMAL user tenants, of these or all."""
+        return tuple(tenant for tenant in self.tenants() if not names or tenant.name in names)
+
+    def servers(self) -> tuple[Server, ...]:
+        """OBServers, which only tenant sys sees."""
+        rows = self.read(
+            "SELECT SVR_IP AS svr_ip, SVR_PORT AS svr_port, ZONE AS zone, STATUS AS status, STOP_TIME AS stop_time, "
+            "START_SERVICE_TIME AS start_service_time FROM oceanbase.DBA_OB_SERVERS ORDER BY zone, svr_ip, svr_port"
+        )
+        found = []
+        for row in rows:
+            status = text(row, "status")
+            if text(row, "stop_time"):
+                status += ", stopped by an administrator"
+            if not text(row, "start_service_time"):
+                status += ", not serving"
+            found.append(Server(address(row), text(row, "zone"), active=status.upper() == "ACTIVE", status=status))
+        return tuple(found)
+
+    def archive(self) -> ArchiveSnapshot:
+        """One row a NORMAL user tenant, also where it has never archived."""
+        rows = self._archive_rows()
+        now, zone = read_at(rows)
+        tenants = _tenants(rows)
+        normal = tuple(tenant for tenant in tenants if _is_normal(tenant))
+        by_id = {tenant.tenant_id: tenant for tenant in normal}
+        found = tuple(
+            _archive_row(by_id[tenant_id], row, zone)
+            for row in rows
+            if row.get("tenant_id") is not None and (tenant_id := whole(row, "tenant_id")) in by_id
+        )
+        out_of_scope = tuple(tenant for tenant in tenants if not _is_normal(tenant))
+        return ArchiveSnapshot(now, Scope.TENANT, self._with_log_streams(found, now), normal, out_of_scope)
+
+    def _archive_rows(self) -> Sequence[Row]:
+        log_mode = self.version.has_log_mode
+        if self._shows_timestamps:
+            try:
+                return self.read(self.catalogue.archive(log_mode=log_mode, timestamps=True))
+            except ServerError as error:
+                if error.errno not in MISSING | _DENIED:
+                    raise
+                self._shows_timestamps = False
+        return self.read(self.catalogue.archive(log_mode=log_mode, timestamps=False))
+
+    def _with_log_streams(self, rows: tuple[ArchiveRow, ...], now: datetime) -> tuple[ArchiveRow, ...]:
+        """Name the log stream that is broken or holds up a tenant; a healthy cluster costs no second query."""
+        late = [row for row in rows if _is_late(row, now)][:_MAX_LATE_TENANTS]
+        if not late or not self.version.has_log_mode:
+            return rows
+        try:
+            found = self.read(self.catalogue.log_streams({row.tenant.tenant_id: row.round_id for row in late}))
+            _, zone = read_at(found)
+            slowest = {
+                whole(stream, "tenant_id") if self.is_sys else late[0].tenant.tenant_id: _stream(stream, zone)
+                for stream in reversed(found)
+            }
+        except (ServerError, UnreadableError):
+            return rows  # only an explanation is missing
+        return tuple(
+            replace(row, remark="; ".join(filter(None, (row.remark, slowest.get(row.tenant.tenant_id, "")))))
+            for row in rows
+        )
+
+    def pieces(self, round_id: int | None = None) -> PieceSnapshot:
+        """Pieces of each tenant's current round, or of the round of that number in every tenant."""
+        rows = self.read(self.catalogue.pieces(round_id))
+        now, zone = read_at(rows)
+        tenants = tuple(tenant for tenant in _tenants(rows) if _is_normal(tenant))
+        by_id = {tenant.tenant_id: tenant for tenant in tenants}
+        found = tuple(
+            _pieces_row(by_id[whole(row, "tenant_id")], row, zone)
+            for row in rows
+            if row.get("pieces") is not None and whole(row, "tenant_id") in by_id
+        )
+        current = [row for row in rows if row.get("current_round") is not None]
+        is_open = round_id is None or any(
+            whole(row, "current_round") <= round_id and text(row, "round_status").upper() != ArchiveState.STOP
+            for row in current
+        )
+        newest = max((row.round_id for row in found), default=round_id or 0)
+        return PieceSnapshot(now, newest, found, tenants, is_open, Scope.TENANT)
+
+    def freeze_progress(self, *, since: datetime | None, tenant_ids: Sequence[int] = ()) -> FreezeProgress:
+        """Mini merges under way and those that ended since; a freeze that has nothing to dump leaves no trace."""
+        which = f" AND TENANT_ID IN ({tenant_list(tenant_ids)})" if tenant_ids else ""
+        ended = f" AND START_TIME >= {quote(since.strftime('%Y-%m-%d %H:%M:%S.%f'))}" if since else ""
+        merging = self.count(
+            f"SELECT COUNT(*) AS n FROM oceanbase.GV$OB_TABLET_COMPACTION_PROGRESS WHERE TYPE IN {_MERGES}{which}"
+        )
+        rows = self.read(
+            f"SELECT {NOW}, COUNT(*) AS n, MAX(FINISH_TIME) AS last FROM oceanbase.GV$OB_TABLET_COMPACTION_HISTORY "
+            f"WHERE TYPE IN {_MERGES}{which}{ended}"
+        )
+        now, zone = read_at(rows)
+        return FreezeProgress(now, None, whole(rows[0], "n"), merging, moment(rows[0], "last", zone))
+
+    def checkpoint_delay(self, tenants: Sequence[str] = ()) -> float:
+        """The largest ``archive_lag_target`` of these tenants, and two passes of the scheduler."""
+        wanted = {tenant.tenant_id for tenant in self.all_tenants() if not tenants or tenant.name in tenants}
+        lags = [lag for tenant_id, lag in self.lag_targets().items() if tenant_id in wanted]
+        return max(lags, default=DEFAULT_LAG_SECONDS) + PASSES_SECONDS
+
+    def lag_targets(self) -> dict[int, float]:
+        """``archive_lag_target`` in seconds by tenant; none where the version has no such parameter."""
+        if not self.version.has_lag_target:
+            return {}
+        lengths = {
+            tenant_id: microseconds(value.lower())
+            for (tenant_id, _), (value, _) in self.parameters("archive_lag_target").items()
+        }
+        return {tenant_id: length / 1e6 for tenant_id, length in lengths.items() if length is not None}
+
+    def parameters(self, *names: str) -> dict[tuple[int, str], tuple[str, bool]]:
+        """(value, whether all servers have it) of tenants' parameters, by tenant number and name."""
+        return {
+            (whole(row, "tenant_id"), text(row, "name").lower()): (text(row, "value"), whole(row, "variants") == 1)
+            for row in self.read(self.catalogue.parameters(names))
+        }
+
+    def destinations(self) -> tuple[v4_settings.Place, ...]:
+        """Where each NORMAL user tenant archives to. They hold the keys of object stores."""
+        rows = self.read(self.catalogue.destinations(), holds_secrets=True)
+        tenants = {tenant.tenant_id: tenant for tenant in _tenants(rows) if _is_normal(tenant)}
+        return tuple(
+            v4_settings.Place.of(tenants[whole(row, "tenant_id")], row)
+            for row in rows
+            if row.get("tenant_id") is not None and whole(row, "tenant_id") in tenants
+        )
+
+    def prerequisites(
+        self, *, destination: Destination | None, restart_interrupted: bool, tenants: Sequence[str] = ()
+    ) -> tuple[Finding, ...]:
+        """What ARCHIVELOG needs, which the server does not say: it answers OK and starts nothing."""
+        return V4Prerequisites(self, destination, tenants, restart_interrupted=restart_interrupted).findings()
+
+    def connection_note(self, identity: Identity) -> str:
+        """A user tenant sees and archives itself only."""
+        return "" if self.is_sys else f"Log backup of tenant {identity.tenant or 'unknown'} only; tenant sys sees all"
+
+    # --- what changes the server ------------------------------------------------------------------------------------
+
+    def check_scope(self, tenants: Sequence[str]) -> None:
+        """Each tenant archives by itself, so any of them may be asked for."""
+
+    def plan_destination(self, wanted: WantedDestination, tenants: Sequence[str] = ()) -> tuple[Change, ...]:
+        """LOG_ARCHIVE_DEST of each tenant, with all its attributes."""
+        return v4_settings.destination_changes(self, wanted, tenants)
+
+    def plan_option(self, wanted: WantedOption, tenants: Sequence[str] = ()) -> tuple[Change, ...]:
+        """BINDING (a part of LOG_ARCHIVE_DEST), ``archive_lag_target`` and ``log_archive_concurrency`` of each."""
+        return v4_settings.option_changes(self, wanted, tenants)
+
+    def start_archive(self, row: ArchiveRow) -> Statement:
+        """4.1+: switches LOG_MODE, and a later pass starts the round. 4.0: creates the round at once."""
+        return v4_statements.start(self.of_tenant(row.tenant))
+
+    def resume_archive(self, row: ArchiveRow) -> Statement:
+        """4.1+: a suspended round goes on as the same round."""
+        return v4_statements.enable(self.of_tenant(row.tenant))
+
+    def stop_archive(self, row: ArchiveRow) -> Statement:
+        """Asynchronous; from tenant sys the answer is OK whatever comes of it (4.1+)."""
+        return v4_statements.stop(self.of_tenant(row.tenant))
+
+    def minor_freeze(self, tenants: Sequence[str] = ()) -> Statement:
+        """Returns when the freeze was issued; memtables get to disk in the background."""
+        everyone = "all_user" if self.version.has_all_user else "all"
+        names = ", ".join(quote(name) for name in tenants) or everyone
+        return v4_statements.freeze(f" TENANT = {names}" if self.is_sys else "")
+
+    def of_tenant(self, tenant: Tenant) -> str:
+        """The clause that names a tenant; a user tenant may not even name itself (1227)."""
+        return f" TENANT = {quote(tenant.name, field_name='tenant')}" if self.is_sys else ""
+
+
+def _tenants(rows: Sequence[Row]) -> tuple[Tenant, ...]:
+    return tuple(
+        Tenant(whole(row, "tenant_id"), text(row, "tenant_name"), _status(row))
+        for row in rows
+        if row.get("tenant_id") is not None
+    )
+
+
+def _status(row: Row) -> str:
+    """The manual of 4.0 writes TENANT_STATUS_NORMAL."""
+    return text(row, "tenant_status").upper().removeprefix("TENANT_STATUS_")
+
+
+def _is_normal(tenant: Tenant) -> bool:
+    return tenant.status == "NORMAL"
+
+
+def _archive_row(tenant: Tenant, row: Row, zone: timezone) -> ArchiveRow:
+    raw = text(row, "status")
+    mode = text(row, "log_mode").strip().upper()
+    archivelog = {"ARCHIVELOG": True, "NOARCHIVELOG": False}.get(mode)
+    dest_state = text(row, "dest_state").strip().upper()
+    has_path = whole(row, "has_path") > 0
+    deferred = dest_state == "DEFER"
+    if (mode and archivelog is None) or dest_state not in {"", "ENABLE", "ENBALE", "DEFER"}:
+        state, status = ArchiveState.UNKNOWN, f"{raw or 'no round'} ({mode or 'no mode'}, destination {dest_state})"
+    else:
+        state, status = _phase(raw, archivelog, deferred=deferred, has_path=has_path)
+    blocked = "" if has_path else "it has no destination (LOG_ARCHIVE_DEST), so ARCHIVELOG would start nothing"
+    try:
+        return ArchiveRow(
+            tenant,
+            state,
+            status,
+            whole(row, "round_id"),
+            whole(row, "piece_id"),
+            scn(row, "started", zone),
+            scn(row, "checkpoint", zone),
+            archivelog,
+            deferred,
+            blocked,
+            ArchiveState.parse(raw) is ArchiveState.STOP or not raw,
+            text(row, "remark").strip(),
+            scn(row, "newest", zone),
+        )
+    except UnreadableError as error:
+        return ArchiveRow(tenant, ArchiveState.UNKNOWN, f"{raw} ({error})", 0, 0, None, None, archivelog, deferred)
+
+
+def _phase(raw: str, archivelog: bool | None, *, deferred: bool, has_path: bool) -> tuple[ArchiveState, str]:
+    """What STATUS is on the way to: from 4.1 on the mode and the destination's state decide, a pass or two ahead of it.
+
+    The order is the scheduler's own: no destination, NOARCHIVELOG, DEFER, and else the round is started or resumed
+    (ob_archive_scheduler_service.cpp). INTERRUPTED is left only by NOARCHIVELOG.
+    """
+    state = ArchiveState.parse(raw) if raw else ArchiveState.STOP
+    shown = raw or "no round"
+    as_it_is = (state, shown)
+    if archivelog is None or state is ArchiveState.UNKNOWN:
+        return as_it_is
+    if not archivelog:
+        return as_it_is if state is ArchiveState.STOP else (ArchiveState.STOPPING, f"{shown}, NOARCHIVELOG")
+    if state in {ArchiveState.INTERRUPTED, ArchiveState.STOPPING}:
+        return as_it_is
+    if state is ArchiveState.STOP and not has_path:
+        return state, f"{shown}, ARCHIVELOG without destination"
+    if deferred:
+        still = state in {ArchiveState.STOP, ArchiveState.SUSPEND}
+        return ArchiveState.SUSPEND if still else ArchiveState.SUSPENDING, f"{shown}, DEFER"
+    if state is ArchiveState.STOP:
+        return ArchiveState.PREPARE, f"{shown}, ARCHIVELOG, not begun yet"
+    if state in {ArchiveState.SUSPEND, ArchiveState.SUSPENDING}:
+        return ArchiveState.BEGINNING, f"{shown}, ENABLE, not resumed yet"
+    return as_it_is
+
+
+def _is_late(row: ArchiveRow, now: datetime) -> bool:
+    if row.state is ArchiveState.INTERRUPTED:
+        return True
+    behind = now - row.checkpoint if row.checkpoint else timedelta()
+    return row.state not in {ArchiveState.STOP, ArchiveState.PREPARE} and behind.total_seconds() > LATE_SECONDS
+
+
+def _stream(row: Row, zone: timezone) -> str:
+    word = "is INTERRUPTED, archived" if whole(row, "interrupted") else "is the slowest, archived"
+    return f"log stream {whole(row, 'ls_id')} {word} until {to_json(scn(row, 'checkpoint', zone)) or 'nothing yet'}"
+
+
+def _pieces_row(tenant: Tenant, row: Row, zone: timezone) -> TenantPieces:
+    status, file_status = text(row, "status"), text(row, "file_status")
+    pieces, broken, cleaned = whole(row, "pieces"), whole(row, "broken"), whole(row, "cleaned")
+    return TenantPieces(
+        tenant=tenant,
+        round_id=whole(row, "round_id"),
+        count=pieces,
+        first_id=whole(row, "first_id"),
+        newest_id=whole(row, "newest_id"),
+        status=PieceStatus.parse(status),
+        file_status=FileStatus.parse(file_status),
+        words=f"{status or 'NULL'}/{file_status or 'NULL'}",
+        started=scn(row, "started", zone),
+        checkpoint=scn(row, "checkpoint", zone),
+        broken=broken,
+        unready=pieces - broken - cleaned - whole(row, "available"),
+        cleaned=cleaned,
+    )

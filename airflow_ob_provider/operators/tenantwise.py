@@ -68,12 +68,12 @@ class TenantwiseOperator(OceanBaseOperator):
         tries_left = ti.try_number <= int(getattr(ti, "max_tries", 0) or 0)
         if succeeded and self.on_partial_failure == "continue" and not (heals and tries_left):
             for name, error in failures.items():
-                self.log.error("%s failed: %s", name, error)
+                self.log.error("Failed: %s", _named(name, error))
             self.log.warning("Going on with the tenants that have not failed: %s", ", ".join(succeeded))
             return result
         if len(failures) == 1 and not succeeded:
             raise next(iter(failures.values()))
-        text = "; ".join(f"{name}: {error}" for name, error in failures.items())
+        text = "; ".join(_named(name, error) for name, error in failures.items())
         message = f"{len(failures)} of {len(failures) + len(succeeded)} tenants failed. {text}"
         raise TenantsFailedError(message) if heals else TenantsRefusedError(message)
 
@@ -136,6 +136,11 @@ class TenantwiseOperator(OceanBaseOperator):
             )
             sent.append(str(statement))
         return change
+
+
+def _named(name: str, error: Exception) -> str:
+    text = str(error)
+    return text if text.startswith(f"{name}:") else f"{name}: {text}"
 
 
 def _described(change: Change) -> str:

@@ -13,6 +13,7 @@ DRY_RUN = "dry run"
 
 _STEPS = ("prerequisites", "destination", "option", "freeze", "start", "doing", "pieces", "checkpoint")
 _FROZEN = {True: "on disk", False: "not on disk in time; gone on without it", None: "frozen, not waited for"}
+_MAX_TENANTS = 50
 _PROVES = (
     "Proven by the server's catalog: every tenant's logs up to the proven moment are archived in one unbroken round. "
     "Not proven: that the files can be read back (only a restore does), and nothing can be restored before a full data "
@@ -26,28 +27,28 @@ def cluster_report(
     """What happened to one cluster.
 
     Proven means: every tenant was DOING, its pieces were usable and its logs up to a moment are archived, all in one
-    and the same round. A cluster without user tenants archives nothing, so it proves nothing.
+    and the same round. A cluster without user tenants archives nothing, so it proves nothing; nor does one of whose
+    tenants (4.x) one has failed or is not in the proof.
 
     :param results: results of the tasks by name; None where a task failed, was skipped or did not run.
     :param now: the state at the moment of the report, from
         :func:`~airflow_ob_provider.operators.archivelog.present_state`; None where it could not be read.
     :return: plain JSON: ``verdict``, ``markdown``, ``statements``, ``steps`` (each in words), ``row`` for
-        :func:`fleet_report`, ``asset_extra``.
+        :func:`fleet_report`, ``tenants`` (4.x: one row each), ``asset_extra``.
     """
     found = {step: results.get(step) or {} for step in _STEPS}
     proof, start = found["checkpoint"], found["start"]
-    rounds = {found[step].get("round") for step in ("doing", "pieces", "checkpoint")}
+    tenants = _tenants(found, now)
     proven = (
-        bool(proof.get("checkpoint"))
-        and proof.get("states") == ["DOING"]
-        and len(rounds) == 1
+        bool(found["prerequisites"].get("passed"))
         and bool(found["doing"].get("tenants_doing"))
-        and bool(found["prerequisites"].get("passed"))
+        and _has_proof(found)
         and bool(start.get("running"))
         # What was proven must hold still: somebody may have cleared old tasks, or the stream may have broken since.
         and now is not None
-        and now.get("state") == "DOING"
-        and {now.get("round")} == rounds
+        and set(now["states"].values()) == {"DOING"}
+        and now["rounds"] == proof["rounds"]
+        and all(row["verdict"] == PROVEN for row in tenants)
     )
     # A round that runs is verified in a dry run as well, and may fail there.
     verdict = PROVEN if proven else DRY_RUN if dry_run and start and not start.get("running") else NOT_PROVEN
@@ -63,7 +64,14 @@ def cluster_report(
     if failing:
         rows = [(item["level"], item["check"], item["observed"], item["hint"]) for item in failing]
         parts.append(tabulate(rows, headers=("level", "check", "observed", "what to do"), tablefmt="github"))
-    present = f"{now['state']}, round {now['round']}" if now else "the state could not be read"
+    parts += _tenant_table(tenants)
+    left_out = start.get("out_of_scope") or []
+    if left_out:
+        parts.append(
+            f"Not archived by this run, because not asked for or not NORMAL: {_few(left_out)}. OceanBase 4.x archives "
+            "no tenant by itself."
+        )
+    present = f"{now['state']}, round {_rounds(now)}" if now else "the state could not be read"
     parts.append(f"At the time of this report: {present}.")
     title = "Would be sent" if dry_run else "Sent by the tasks that succeeded"
     parts.append(
@@ -78,23 +86,90 @@ def cluster_report(
         "markdown": "\n\n".join(parts),
         "statements": statements,
         "steps": dict(lines),
+        "tenants": tenants,
         "row": {
             "connection": conn_id,
             "verdict": verdict,
             "version": who.get("version") or "",
-            "round": now["round"] if now else "",
+            "tenants": _count(tenants, found["doing"]),
+            "round": _rounds(now) if now else "",
             "state": now["state"] if now else "unknown",
             "started": proof.get("started") or start.get("started") or "",
             "checkpoint": proof.get("checkpoint") or "",
         },
         "asset_extra": {
             "round": proof.get("round"),
+            "rounds": proof.get("rounds"),
             "started": proof.get("started"),
             "checkpoint": proof.get("checkpoint"),
             "cluster": who.get("cluster"),
             "version": who.get("version"),
         },
     }
+
+
+def _has_proof(found: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether the three checks have looked at one and the same round of the same tenants."""
+    proof = found["checkpoint"]
+    return (
+        bool(proof.get("checkpoint"))
+        and proof.get("states") == ["DOING"]
+        and bool(proof.get("rounds"))
+        and all(found[step].get("rounds") == proof["rounds"] for step in ("doing", "pieces"))
+    )
+
+
+def _tenants(found: Mapping[str, Mapping[str, Any]], now: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """4.x: one row a tenant, those that are not proven first; none where a cluster archives as a whole."""
+    failed: dict[str, str] = {}
+    for step in _STEPS:
+        for name, reason in (found[step].get("failed") or {}).items():
+            failed.setdefault(name, f"{step}: {reason}")
+    if not found["start"].get("tenants") and not (now and "cluster" not in now["rounds"]):
+        return []
+    states: Mapping[str, str] = now["states"] if now else found["start"].get("states") or {}
+    rounds = now["rounds"] if now else {}
+    proof = found["checkpoint"]
+    good = proof.get("rounds") or {} if _has_proof(found) else {}
+    rows = []
+    for name in sorted({*states, *failed, *good}):
+        holds = name in good and states.get(name) == "DOING" and rounds.get(name) == good[name]
+        reason = failed.get(name) or (now or {}).get("remarks", {}).get(name, "")
+        if not holds and not reason:
+            reason = "in no proof of this run" if good else ""
+        rows.append(
+            {
+                "tenant": name,
+                "verdict": PROVEN if holds and name not in failed else NOT_PROVEN,
+                "state": states.get(name, "unknown"),
+                "round": rounds.get(name, ""),
+                "checkpoint": (now or {}).get("checkpoints", {}).get(name) or "",
+                "reason": reason,
+            }
+        )
+    return sorted(rows, key=lambda row: (row["verdict"] == PROVEN, row["tenant"]))
+
+
+def _tenant_table(tenants: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not tenants:
+        return []
+    shown = [dict(row) for row in tenants[:_MAX_TENANTS]]
+    table = tabulate(shown, headers="keys", tablefmt="github", disable_numparse=True)
+    rest = tenants[_MAX_TENANTS:]
+    more = f"\n\nand {len(rest)} more, {sum(row['verdict'] == PROVEN for row in rest)} of them proven" if rest else ""
+    return [table + more]
+
+
+def _count(tenants: Sequence[Mapping[str, Any]], doing: Mapping[str, Any]) -> str:
+    if tenants:
+        return f"{sum(row['verdict'] == PROVEN for row in tenants)} of {len(tenants)}"
+    return str(doing.get("tenants_doing", ""))
+
+
+def _rounds(result: Mapping[str, Any]) -> str:
+    """One number, or from the lowest to the highest where tenants count for themselves."""
+    numbers = sorted(set((result.get("rounds") or {"": result.get("round")}).values()))
+    return str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
 
 
 def fleet_report(
@@ -121,24 +196,36 @@ def _line(step: str, result: Mapping[str, Any], *, dry_run: bool) -> str:
         return "no result: it was skipped, failed or did not run; its log says which"
     if step == "prerequisites":
         levels = [finding["level"] for finding in result["findings"]]
-        return ", ".join(
-            f"{levels.count(level)} {level}" for level in ("OK", "WARN", "FAIL", "UNKNOWN") if level in levels
-        )
-    if step == "destination":
-        return _changed(result, dry_run=dry_run) + (f": {result['destination']}" if result.get("destination") else "")
-    if step == "option":
-        return _changed(result, dry_run=dry_run) + (f": {result['after']}" if result.get("after") else "")
+        counts = [f"{levels.count(level)} {level}" for level in ("OK", "WARN", "FAIL", "UNKNOWN") if level in levels]
+        return ", ".join(counts) + _failures(result)
+    if step in {"destination", "option"}:
+        return _changed(result, dry_run=dry_run) + _settings(result.get("after") or {}) + _failures(result)
     if step == "freeze":
         return "would freeze" if result.get("dry_run") else _FROZEN[result.get("completed")]
     if step == "start":
-        return f"{_changed(result, dry_run=dry_run)}: {result['state']}, round {result['round']}"
+        return f"{_changed(result, dry_run=dry_run)}: {result['state']}, round {_rounds(result)}{_failures(result)}"
     if step == "doing":
-        return f"{' '.join(result['states'])}, round {result['round']}, {result['tenants_doing']} user tenants"
+        return f"{' '.join(result['states'])}, round {_rounds(result)}, {result['tenants_doing']} user tenants"
     if step == "pieces":
         newest = result["newest"][0] if result["newest"] else {}
         words = f"{newest.get('status')}/{newest.get('file_status')}"
         return f"{result['pieces']} pieces of {result['tenants']} tenants, newest {words}"
     return f"everything before {result['after']} is archived (checkpoint {result['checkpoint']})"
+
+
+def _settings(after: Mapping[str, str]) -> str:
+    if list(after) == ["cluster"]:
+        return f": {after['cluster']}"
+    return ": " + _few([f"{name} {text}" for name, text in after.items()], "; ") if after else ""
+
+
+def _failures(result: Mapping[str, Any]) -> str:
+    failed = result.get("failed") or {}
+    return f"; FAILED for {_few(list(failed))}" if failed else ""
+
+
+def _few(words: Sequence[str], separator: str = ", ", limit: int = 5) -> str:
+    return separator.join(words[:limit]) + (f" and {len(words) - limit} more" if len(words) > limit else "")
 
 
 def _changed(result: Mapping[str, Any], *, dry_run: bool) -> str:

@@ -1,19 +1,25 @@
 """# OceanBase log backup: prepare, start, prove.
 
-Starts log backup (log archive) of one or many OceanBase 3.x clusters, any number of times, and proves that it works.
+Starts log backup (log archive) of one or many OceanBase clusters, any number of times, and proves that it works.
+3.x archives a cluster as a whole, 4.x each tenant by itself: all NORMAL user tenants, or those named in the form.
 
 **What it does, cluster by cluster** (each has a branch of its own; a failure in one never hides another):
 
-1. `prerequisites` - version, tenant sys, privileges, servers, clocks, primary cluster, user tenants, GTS, destination,
-   state. Any FAIL ends this cluster's branch before anything is written.
-2. `destination` - `ALTER SYSTEM SET backup_dest = …`, if one is given and differs. Only while log backup is STOP.
-3. `option` - mode and compression, `ALTER SYSTEM SET backup_log_archive_option = …`, if they differ.
-4. `freeze` - `ALTER SYSTEM MINOR FREEZE` and a wait, so that log backup starts sooner. Skipped when it runs already.
-5. `start` - `ALTER SYSTEM ARCHIVELOG` in STOP; nothing when it runs; waits in STOPPING; INTERRUPTED fails with the
-   recovery steps, unless the form allows a restart.
+1. `prerequisites` - version, privileges, servers, user tenants, destination, state; on 3.x also tenant sys, clocks,
+   primary cluster and GTS. A FAIL of the cluster ends this cluster's branch before anything is written.
+2. `destination` - 3.x `backup_dest`, 4.x `LOG_ARCHIVE_DEST` of each tenant, if one is given and differs. Only while
+   log backup is STOP or has no round.
+3. `option` - mode, 3.x compression (`backup_log_archive_option`), 4.x lag target and concurrency, if they differ. On
+   4.x the mode is a part of the destination: it can change only without a round or in STOP, and is refused otherwise.
+4. `freeze` - `ALTER SYSTEM MINOR FREEZE` and a wait, so that log backup starts sooner (3.x). Skipped when it runs.
+5. `start` - `ALTER SYSTEM ARCHIVELOG` in STOP; nothing when it runs; waits in STOPPING; SUSPEND (4.x) goes on as the
+   same round; INTERRUPTED fails with the recovery steps, unless the form allows a restart.
 6. `verify` - STATUS is DOING for the cluster and every tenant; the newest piece of every tenant is ACTIVE and
    AVAILABLE; everything written before *now* (the server's clock) is archived.
 7. `summary` - a report in the log and in XCom, and an event of the asset `oceanbase://<connection>/log-archive`.
+
+On 4.x a tenant that fails in one step is left out of the next ones and named in the report, which is then red; the
+other tenants go on. Tenants that are created later are not archived by 4.x: run this again for them.
 
 **What it proves**: the server says that every tenant's logs up to the proven moment are in the archive. **What it does
 not prove**: that the files can be read back. Only a restore proves that. And log backup alone restores nothing: take a
@@ -36,18 +42,18 @@ from typing import Any
 import pendulum
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import DAG, Param, TaskGroup, TriggerRule, task, task_group
+from airflow.sdk import DAG, Param, TaskGroup, TriggerRule, XComArg, task, task_group
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from airflow_ob_provider.assets.oceanbase import LOG_ARCHIVE_ALIAS, log_archive_asset
-from airflow_ob_provider.oceanbase.options import COMPRESSIONS, MODES
-from airflow_ob_provider.operators.archivelog import StartArchivelogOperator, present_state, start_is_needed
+from airflow_ob_provider.oceanbase.options import COMPRESSIONS, CONCURRENCY_RANGE, LAG_TARGET_RANGE, MODES
+from airflow_ob_provider.operators.archivelog import StartArchivelogOperator, freeze_is_useful, present_state
 from airflow_ob_provider.operators.freeze import MinorFreezeOperator
 from airflow_ob_provider.operators.prerequisites import CheckBackupPrerequisitesOperator
 from airflow_ob_provider.operators.settings import (
     SetArchiveOptionOperator,
     SetBackupDestinationOperator,
-    switches_mode,
+    switches_to_mandatory,
 )
 from airflow_ob_provider.report import NOT_PROVEN, PROVEN, cluster_report, fleet_report
 from airflow_ob_provider.sensors.archivelog import (
@@ -75,7 +81,17 @@ PARAMS = {
         uniqueItems=True,
         section="Clusters",
         title="Connections",
-        description_md="One Airflow connection of type OceanBase a cluster: tenant `sys`, ALTER SYSTEM privilege.",
+        description_md="One Airflow connection of type OceanBase a cluster: tenant `sys` (4.x: or a user tenant, for "
+        "itself), ALTER SYSTEM privilege.",
+    ),
+    "tenants": Param(
+        [],
+        type="array",
+        items={"type": "string", "pattern": r"^[A-Za-z_][A-Za-z0-9_$]*$"},
+        uniqueItems=True,
+        section="Clusters",
+        title="Tenants (4.x)",
+        description_md="Empty: all user tenants that are NORMAL. 3.x archives the whole cluster and refuses a list.",
     ),
     "mode": Param(
         "optional",
@@ -83,14 +99,16 @@ PARAMS = {
         enum=list(MODES),
         section="Log backup",
         description_md="**optional**: user writes first; logs may be recycled unarchived and the stream breaks. "
-        "**mandatory**: log backup first; user writes may block. **keep**: as it is set.",
+        "**mandatory**: log backup first; user writes may block. **keep**: as it is set. 4.x can change it only while "
+        "log backup is stopped.",
     ),
     "compression": Param(
-        "enable",
+        "keep",
         type="string",
         enum=[str(word) for word in COMPRESSIONS],
         section="Log backup",
-        description_md="`enable` is lz4_1.0.",
+        title="Compression (3.x)",
+        description_md="`enable` is lz4_1.0. 4.x does not compress archived logs, so only `keep` is accepted there.",
     ),
     "mandatory_approved": Param(
         False,
@@ -100,11 +118,13 @@ PARAMS = {
         description_md="Skip the approval step when a cluster is switched to mandatory mode.",
     ),
     "minor_freeze": Param(
-        True,
-        type="boolean",
+        "advised",
+        type="string",
+        enum=["advised", "yes", "no"],
         section="Log backup",
         title="Minor freeze first",
-        description_md="Shortens the start: log backup begins at the latest minor compaction.",
+        description_md="On 3.x it shortens the start: log backup begins at the latest minor compaction. On 4.x the "
+        "manual does not advise it, and log backup does not need it. **advised**: on 3.x only.",
     ),
     "restart_interrupted": Param(
         False,
@@ -117,26 +137,59 @@ PARAMS = {
         None,
         type=["null", "string"],
         section="Destination",
-        description_md="For instance `file:///data/nfs/backup`, mounted on every OBServer. Empty: keep the one set. "
-        "Never type keys here: they come from the connection below.",
+        description_md="For instance `file:///data/nfs/backup`, mounted on every OBServer. On 4.x each tenant needs an "
+        "empty directory of its own: `file:///data/nfs/{cluster}/{tenant}` (also `{tenant_id}`). Empty: keep the one "
+        "set. Never type keys here: they come from the connection below.",
     ),
     "destination_option": Param(
         None,
         type=["null", "string"],
         section="Destination",
+        title="Destination option (3.x)",
         description_md="For instance `recovery_window=7d&log_archive_piece_switch_interval=1d`. Empty: keep.",
+    ),
+    "piece_switch_interval": Param(
+        None,
+        type=["null", "string"],
+        pattern="^[1-7]d$",
+        section="Destination",
+        title="Piece switch interval (4.x)",
+        description_md="`1d` to `7d`. Empty: keep, or one day. Like the destination, only while log backup is stopped.",
+    ),
+    "lag_target": Param(
+        None,
+        type=["null", "integer"],
+        minimum=LAG_TARGET_RANGE[0],
+        maximum=LAG_TARGET_RANGE[1],
+        section="Log backup",
+        title="Lag target (4.2+)",
+        description_md="`archive_lag_target` in seconds; 120 unless set, at least 60 for S3. Empty: keep.",
+    ),
+    "concurrency": Param(
+        None,
+        type=["null", "integer"],
+        minimum=CONCURRENCY_RANGE[0],
+        maximum=CONCURRENCY_RANGE[1],
+        section="Log backup",
+        title="Concurrency (4.1+)",
+        description_md="`log_archive_concurrency`, threads a tenant; 0: by the tenant's CPU (4.2+). Empty: keep.",
     ),
     "dest_conn_id": Param(
         None,
         type=["null", "string"],
         section="Destination",
         title="Connection with the keys",
-        description_md="For `oss://` and `cos://`: login is the access id, password the access key, host the endpoint.",
+        description_md="For `oss://`, `cos://` and 4.x `s3://`, `azblob://`: login is the access id, password the "
+        "access key, host the endpoint.",
     ),
     "freeze_timeout": _seconds(1800, "Time limits (seconds)", "Wait for the freeze; going on without it is harmless."),
     "start_timeout": _seconds(3600, "Time limits (seconds)", "Wait while an earlier round is STOPPING."),
     "doing_timeout": _seconds(1800, "Time limits (seconds)", "Wait for DOING, and for the pieces."),
-    "proof_timeout": _seconds(1800, "Time limits (seconds)", "Wait for the checkpoint; it normally lags 2-3 minutes."),
+    "proof_timeout": _seconds(
+        1800,
+        "Time limits (seconds)",
+        "Wait for the checkpoint; it normally lags 2-3 minutes, on 4.x by the lag target.",
+    ),
     "poll_interval": Param(
         15,
         type="integer",
@@ -175,14 +228,17 @@ with DAG(
     def approval_gate(params: Any = None) -> str:
         """Only a switch to mandatory mode needs a person. A cluster that cannot be read now is not switched then."""
         settled = params["mode"] != "mandatory" or params["mandatory_approved"] or params["dry_run"]
-        if settled or not any(switches_mode(conn_id, params["mode"]) for conn_id in params["oceanbase_conn_ids"]):
+        conn_ids, tenants = params["oceanbase_conn_ids"], params["tenants"]
+        if settled or not any(switches_to_mandatory(conn_id, tenants) for conn_id in conn_ids):
             return "proceed"
         return "approve_mandatory_mode"
 
     approve = ApprovalOperator(
         task_id="approve_mandatory_mode",
         subject="Switch OceanBase log backup to mandatory mode?",
-        body="Clusters: {{ params.oceanbase_conn_ids | join(', ') }}. In mandatory mode **users cannot write** while "
+        body="Clusters: {{ params.oceanbase_conn_ids | join(', ') }}. "
+        "{% if params.tenants %}Tenants: {{ params.tenants | join(', ') }}. {% endif %}"
+        "In mandatory mode **users cannot write** while "
         "archiving cannot keep up, for instance when the destination is slow, full or not mounted.",
         fail_on_reject=True,
         response_timeout=timedelta(days=1),
@@ -195,6 +251,8 @@ with DAG(
         """Everything for one cluster."""
         common = {"oceanbase_conn_id": conn_id, "map_index_template": "{{ task.oceanbase_conn_id }}"}
         writes = common | {"dry_run": "{{ params.dry_run }}"}
+        # One tenant that fails must not stop the others; the report names it, and is red.
+        each = {"on_partial_failure": "continue"}
         waits = {"poll_interval": "{{ params.poll_interval }}"}
         sensor = common | {"poke_interval": "{{ params.poll_interval }}"}
         place = {
@@ -203,19 +261,29 @@ with DAG(
         }
         restart = {"restart_interrupted": "{{ params.restart_interrupted }}"}
 
-        prerequisites = CheckBackupPrerequisitesOperator(task_id="prerequisites", **common, **place, **restart)
+        prerequisites = CheckBackupPrerequisitesOperator(
+            task_id="prerequisites", tenants="{{ params.tenants | join(',') }}", **common, **each, **place, **restart
+        )
         destination = SetBackupDestinationOperator(
             task_id="destination",
+            tenants=XComArg(prerequisites, "tenants"),
             destination_option="{{ params.destination_option or '' }}",
+            piece_switch_interval="{{ params.piece_switch_interval or '' }}",
             **writes,
+            **each,
             **place,
         )
         option = SetArchiveOptionOperator(
             task_id="option",
+            tenants=XComArg(destination, "tenants"),
             mode="{{ params.mode }}",
             compression="{{ params.compression }}",
+            lag_target="{{ params.lag_target }}",
+            concurrency="{{ params.concurrency }}",
+            dest_conn_id="{{ params.dest_conn_id or '' }}",
             allow_mandatory=_APPROVED,
             **writes,
+            **each,
         )
 
         with TaskGroup("freeze") as freeze:
@@ -223,20 +291,24 @@ with DAG(
             @task(task_id="needed", map_index_template="{{ task.op_args[0] }}")
             def needed(conn_id: str, params: Any = None) -> None:
                 """A freeze helps a start, and nothing else."""
-                if not params["minor_freeze"]:
-                    raise AirflowSkipException("the form switches the minor freeze off")
-                if not start_is_needed(conn_id):
-                    raise AirflowSkipException("log backup runs already: there is nothing to start")
+                if useless := freeze_is_useful(conn_id, params["minor_freeze"], params["tenants"]):
+                    raise AirflowSkipException(useless)
 
             minor_freeze = MinorFreezeOperator(
-                task_id="minor_freeze", timeout="{{ params.freeze_timeout }}", **waits, **writes
+                task_id="minor_freeze",
+                tenants=XComArg(option, "tenants"),
+                timeout="{{ params.freeze_timeout }}",
+                **waits,
+                **writes,
             )
             needed(conn_id) >> minor_freeze
 
         start = StartArchivelogOperator(
             task_id="start",
+            tenants=XComArg(option, "tenants"),
             timeout="{{ params.start_timeout }}",
             trigger_rule=TriggerRule.NONE_FAILED,
+            **each,
             **restart,
             **waits,
             **writes,
@@ -245,19 +317,20 @@ with DAG(
         with TaskGroup("verify"):
 
             @task(task_id="round_runs", map_index_template="{{ task.op_args[0].oceanbase_conn_id }}")
-            def round_runs(started: Any) -> int:
+            def round_runs(started: Any) -> dict[str, int]:
                 """Without a round, as in a dry run, there is nothing to verify."""
                 if not started["running"]:
                     raise AirflowSkipException(f"no round runs, log backup is {started['state']}")
-                return int(started["round"])
+                return dict(started["rounds"])
 
             running = round_runs(start.output)
+            started: dict[str, Any] = {"tenants": XComArg(start, "tenants")}
             doing = ArchiveDoingSensor(
-                task_id="doing", min_round=running, timeout="{{ params.doing_timeout }}", **sensor
+                task_id="doing", min_round=running, timeout="{{ params.doing_timeout }}", **started, **sensor
             )
-            pieces = PieceStatusSensor(task_id="pieces", timeout="{{ params.doing_timeout }}", **sensor)
+            pieces = PieceStatusSensor(task_id="pieces", timeout="{{ params.doing_timeout }}", **started, **sensor)
             checkpoint = ArchiveCheckpointSensor(
-                task_id="checkpoint", after="now", timeout="{{ params.proof_timeout }}", **sensor
+                task_id="checkpoint", after="now", timeout="{{ params.proof_timeout }}", **started, **sensor
             )
             running >> doing >> pieces >> checkpoint
 
@@ -281,11 +354,14 @@ with DAG(
                 if (state := states.get(f"{task_id}_{ti.map_index}")) == "success"
                 or (step == "prerequisites" and state == "failed")
             }
-            report = cluster_report(conn_id, results, present_state(conn_id), dry_run=params["dry_run"])
+            now = present_state(conn_id, params["tenants"])
+            report = cluster_report(conn_id, results, now, dry_run=params["dry_run"])
             log.info("%s", report["markdown"])
             ti.xcom_push(key="return_value", value=report)
             if report["verdict"] == NOT_PROVEN:
-                raise AirflowFailException(f"log backup of {conn_id} is not proven")
+                bad = [f"{row['tenant']} ({row['reason']})" for row in report["tenants"] if row["verdict"] != PROVEN]
+                what = f"log backup of {conn_id} is not proven"
+                raise AirflowFailException(": ".join([what, *(["; ".join(bad[:5])] if bad else [])]))
             if report["verdict"] == PROVEN and not params["dry_run"]:
                 outlet_events[LOG_ARCHIVE_ALIAS].add(log_archive_asset(conn_id), extra=report["asset_extra"])
             return report

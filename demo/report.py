@@ -19,8 +19,8 @@ _WORDS = {
     ("approval_gate", "success"): "no approval is needed",
     ("approve_mandatory_mode", "skipped"): "not needed: no cluster switches to mandatory mode",
     ("cluster.freeze.needed", "success"): "no round runs, so a freeze helps",
-    ("cluster.freeze.needed", "skipped"): "no freeze is needed: log backup runs already",
-    ("cluster.freeze.minor_freeze", "skipped"): "no freeze is needed: log backup runs already",
+    ("cluster.freeze.needed", "skipped"): "no freeze is needed: log backup runs already, or is of 4.x",
+    ("cluster.freeze.minor_freeze", "skipped"): "no freeze is needed: log backup runs already, or is of 4.x",
     ("cluster.verify.round_runs", "skipped"): "no round runs, so there is nothing to verify",
 }
 _STATE_WORDS = {"upstream_failed": "did not run: a step before it failed", "skipped": "not needed"}
@@ -115,7 +115,7 @@ def _statements(run: Run, *, dry_run: bool) -> Iterator[str]:
 
 
 def _changes(changes: Sequence[Mapping[str, Any]] | str) -> Iterator[str]:
-    yield "\nChanges of STATUS (the server's own event history, __all_rootservice_event_history)\n"
+    yield "\nChanges of STATUS (the server's own event history)\n"
     if isinstance(changes, str):
         yield fill(f"  not readable: {changes}", WIDTH)
         return
@@ -124,8 +124,9 @@ def _changes(changes: Sequence[Mapping[str, Any]] | str) -> Iterator[str]:
         values = {row.get(f"name{i}"): row.get(f"value{i}") for i in range(1, 7)}
         status = values.get("new_status") or values.get("status")
         if status:
-            rows.append((_text(row["gmt_create"]), status, values.get("round_id"), row["event"]))
-    yield _table(rows, ("server's time", "status", "round", "event")) if rows else "  none"
+            tenant = values.get("tenant_id") or "cluster"
+            rows.append((_text(row["happened"]), tenant, status, values.get("round_id"), row["event"]))
+    yield _table(rows, ("server's time", "tenant", "status", "round", "event")) if rows else "  none"
 
 
 def _words(task: str, state: str, run: Run) -> str:
@@ -138,7 +139,7 @@ def _words(task: str, state: str, run: Run) -> str:
     if name in ("summary", "report") and (result := run.results.get(task)):
         return str(result["verdict"])
     if name == "round_runs" and state == "success":
-        return f"round {run.results.get(task)}"
+        return ", ".join(f"{name} round {number}" for name, number in (run.results.get(task) or {}).items())
     if name == "list_clusters" and state == "success":
         return ", ".join(run.results.get(task) or [])
     return _WORDS.get((task, state), _STATE_WORDS.get(state, ""))

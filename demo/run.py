@@ -18,7 +18,6 @@ from demo import home, report
 from demo.wanted import Wanted, WantedError
 
 TENANTS, SERVERS, SPEED = 2, 3, 30
-_TABLES = ("CDB_OB_BACKUP_ARCHIVELOG", "CDB_OB_BACKUP_PIECE_FILES")
 
 
 def main() -> int:
@@ -72,7 +71,7 @@ def _demo(wanted: Wanted, say: Callable[[str], None]) -> int:
             for part in report.of_run(number, run, dry_run=not wanted.writes):
                 say(part)
         if not wanted.refusal and not isinstance(done[-1].changes, str):
-            for table in _TABLES:
+            for table in runs.views().archive:
                 sql = f"SELECT * FROM oceanbase.{table}"  # noqa: S608 - a constant
                 for part in report.of_rows(f"After it all: {sql}", runs.read(sql)):
                     say(part)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
 from airflow.listeners import hookimpl
 from airflow.models.xcom import XComModel
+from airflow.sdk.exceptions import AirflowException
 from airflow.sdk.listener import get_listener_manager
 from airflow.utils.session import create_session
 
@@ -25,10 +27,39 @@ from demo.report import Run
 DAG_ID = "ob_log_archive"
 _SILENCE_SECONDS = 10.0
 _NOW = "SELECT NOW(6) AS now"
-_EVENTS = (
-    "SELECT * FROM oceanbase.__all_rootservice_event_history WHERE module = 'log_archive' AND gmt_create >= '{}' "
-    "ORDER BY gmt_create LIMIT 200"
-)
+
+
+@dataclass(frozen=True)
+class Views:
+    """What is shown of a server after a run."""
+
+    archive: tuple[str, ...]
+    events: str
+    time: str
+
+
+_V3 = Views(("CDB_OB_BACKUP_ARCHIVELOG", "CDB_OB_BACKUP_PIECE_FILES"), "__all_rootservice_event_history", "gmt_create")
+_V4 = Views(("CDB_OB_ARCHIVELOG", "CDB_OB_ARCHIVELOG_PIECE_FILES"), "DBA_OB_ROOTSERVICE_EVENT_HISTORY", "TIMESTAMP")
+_V4_TENANT = Views(tuple(view.replace("CDB", "DBA") for view in _V4.archive), _V4.events, _V4.time)
+
+
+def views() -> Views:
+    """The views of the connected server's generation, as its tenant sees them."""
+    with OceanBaseHook().session() as session:
+        if session.version.major < 4:
+            return _V3
+        return _V4 if session.dialect.identity().tenant in {"sys", ""} else _V4_TENANT
+
+
+def _events(since: Any) -> Sequence[Mapping[str, Any]] | str:
+    try:
+        seen = views()
+    except (AirflowException, ValueError) as error:
+        return str(error)
+    return read(
+        f"SELECT {seen.time} AS happened, e.* FROM oceanbase.{seen.events} e "  # noqa: S608 - constants
+        f"WHERE module = 'log_archive' AND {seen.time} >= '{since}' ORDER BY {seen.time} LIMIT 200"
+    )
 
 
 class Progress:
@@ -126,7 +157,7 @@ class Runner:
             results=results,
             errors=dict(self._progress.errors),
             sent=sent,
-            changes=before if isinstance(before, str) else read(_EVENTS.format(before[0]["now"])),
+            changes=before if isinstance(before, str) else _events(before[0]["now"]),
         )
 
 

@@ -65,12 +65,7 @@ class Wanted:
     def conf(self) -> dict[str, Any]:
         """The DAG's parameters. A real cluster keeps its settings, except a destination given by name."""
         if self.connection is None:
-            return {
-                "destination": self.destination or "file:///data/nfs/backup",
-                "mode": "optional",
-                "compression": "zstd_1.3.8",
-                "poll_interval": 1,
-            }
+            return {"mode": "optional", "poll_interval": 1, **self._simulated()}
         return {
             "destination": self.destination,
             "mode": "keep",
@@ -78,6 +73,14 @@ class Wanted:
             "poll_interval": 5,
             "dry_run": not self.apply,
         }
+
+    def _simulated(self) -> dict[str, Any]:
+        """What shows most of a generation: 3.x compresses, 4.x has a place and a lag target for each tenant."""
+        version = tuple(int(number) for number in self.profile.split("."))
+        if version < (4,):
+            return {"destination": self.destination or "file:///data/nfs/backup", "compression": "zstd_1.3.8"}
+        destination = self.destination or "file:///data/nfs/backup/{cluster}/{tenant}"
+        return {"destination": destination} | ({"lag_target": 60} if version >= (4, 2) else {})
 
 
 def _connection(text: str) -> dict[str, Any]:

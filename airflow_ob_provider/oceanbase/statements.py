@@ -79,11 +79,15 @@ def like_literal(name: str) -> str:
 def check_tenant_names(tenants: object, *, field_name: str = "tenants") -> tuple[str, ...]:
     """Tenant names as a tuple without doubles; None and an empty list mean all.
 
+    A text holds names separated by commas: rendered templates arrive as text.
+
     :raises ValueError: not a list of tenant names, or one that no tenant can have.
     """
     if tenants is None:
         return ()
-    if isinstance(tenants, str) or not isinstance(tenants, list | tuple | set | frozenset):
+    if isinstance(tenants, str):
+        tenants = [name.strip() for name in tenants.split(",")] if tenants.strip() else []
+    if not isinstance(tenants, list | tuple | set | frozenset):
         raise ValueError(f"{field_name} must be a list of tenant names, not {tenants!r}")
     names: dict[str, None] = {}
     for name in tenants:

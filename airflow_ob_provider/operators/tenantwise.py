@@ -54,15 +54,17 @@ class TenantwiseOperator(OceanBaseOperator):
     ) -> dict[str, Any]:
         """The result, with ``tenants`` that succeeded and ``failed`` ones with their reasons.
 
-        It is in XCom also when this raises.
+        It is in XCom also when this raises; ``tenants`` are there under a key of their own as well, for the tasks that
+        go on with them: ``tenants=XComArg(task, "tenants")``.
 
         :raises Exception: the one failure, or :class:`~airflow_ob_provider.exceptions.TenantsFailedError` or
             :class:`~airflow_ob_provider.exceptions.TenantsRefusedError` for several.
         """
         result |= {"tenants": list(succeeded), "failed": {name: str(error) for name, error in failures.items()}}
+        ti = context["ti"]
+        ti.xcom_push(key="tenants", value=result["tenants"])
         if not failures:
             return result
-        ti = context["ti"]
         ti.xcom_push(key="return_value", value=result)
         heals = any(not isinstance(error, AirflowFailException) for error in failures.values())
         tries_left = ti.try_number <= int(getattr(ti, "max_tries", 0) or 0)

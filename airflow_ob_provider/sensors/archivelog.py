@@ -71,7 +71,7 @@ class OceanBaseSensor(BaseSensorOperator):
         self,
         *,
         oceanbase_conn_id: str = OceanBaseHook.default_conn_name,
-        tenants: Sequence[str] | None = None,
+        tenants: Sequence[str] | XComArg | None = None,
         deferrable: bool = True,
         poke_interval: timedelta | float | str = 15.0,
         timeout: timedelta | float | str = 1800.0,

@@ -143,11 +143,13 @@ class TenantArchive:
             passes[before](self.round)
         # PREPARE is left as it is: NOARCHIVELOG is applied at the next look.
         if self._cluster.profile.log_mode and before != PREPARE and self.destination.place is not None:
-            self._decide()
+            self._decide(before)
 
-    def _decide(self) -> None:
-        """NOARCHIVELOG goes before DEFER, DEFER before a start."""
+    def _decide(self, before: str) -> None:
+        """NOARCHIVELOG goes before DEFER, DEFER before a start; these two leave a round alone that has just moved."""
         status = self.status
+        if self.tenant.log_mode and status != before:
+            return
         if not self.tenant.log_mode:
             if status in {BEGINNING, DOING, INTERRUPTED, SUSPENDING, SUSPEND}:
                 self._log("disable_archive")
@@ -164,8 +166,9 @@ class TenantArchive:
             self._log("enable_archive")
             self._begin(resumed=True)
 
-    def pass_prepare(self, current: Round) -> None:
-        current.start_scn = current.checkpoint_scn = to_scn(self._now)
+    def pass_prepare(self, current: Round, *, start: datetime | None = None) -> None:
+        """The start SCN is taken: now, but for a test that wants a round of some age."""
+        current.start_scn = current.checkpoint_scn = to_scn(start or self._now)
         current.open_piece(current.start_scn)
         self._begin(resumed=False)
 

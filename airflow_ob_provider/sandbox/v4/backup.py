@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 CHILD_SECONDS = 1.0
 STEP_SECONDS = 3.0
 RETRY_SECONDS = 5.0
+#: How often a parent looks for its children.
+WATCH_SECONDS = 1.7
 #: How long a row with a final status stays in the view of running jobs.
 RETIRE_SECONDS = 1.0
 #: The statuses of a task between DOING and its end.
@@ -184,7 +186,7 @@ class DataBackup:
     def _watch(self, parent: Job, children: list[Job]) -> None:
         running = [job for backups in self._cluster.backups.values() for job in backups.jobs]
         if any(child in running for child in children):
-            self._cluster.timeline.after(1.0, lambda: self._watch(parent, children))
+            self._cluster.timeline.after(WATCH_SECONDS, lambda: self._watch(parent, children))
             return
         failed = next((child for child in children if child.status == FAILED), None)
         canceled = next((child for child in children if child.status == CANCELED), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from .archive import TenantArchive
@@ -17,6 +18,7 @@ from .rounds import (
     SUSPEND,
     SUSPENDING,
 )
+from .scn import to_time
 from .settings import ARCHIVE
 from .tenants import LOG_STREAMS, Tenant4
 from .uri import parse_uri
@@ -24,6 +26,8 @@ from .uri import parse_uri
 if TYPE_CHECKING:
     from .cluster import Cluster
 
+#: How long a round that is made here has been running.
+AGE = timedelta(minutes=5)
 NONE = ("NONE", "NOARCHIVELOG")
 
 
@@ -50,7 +54,7 @@ def force(cluster: Cluster, tenant: Tenant4, status: str) -> None:
     tenant.log_mode = status not in {STOPPING, STOP}
     archive.destination.rows["state"] = "DEFER" if status in {SUSPENDING, SUSPEND} else "ENABLE"
     if status != PREPARE:
-        _run(archive, status)
+        _run(cluster, archive, status)
 
 
 def _set_destination(cluster: Cluster, archive: TenantArchive) -> None:
@@ -61,15 +65,23 @@ def _set_destination(cluster: Cluster, archive: TenantArchive) -> None:
         archive.destination.store(Wanted(place), archive.dest_id(place.key))
 
 
-def _run(archive: TenantArchive, status: str) -> None:
+def _start(cluster: Cluster, archive: TenantArchive) -> datetime:
+    """Some minutes ago, but after the round before."""
+    now = cluster.timeline.now
+    last = to_time(archive.stopped[-1].checkpoint_scn) if archive.stopped else now - AGE
+    return min(max(now - AGE, last), now - timedelta(milliseconds=1))
+
+
+def _run(cluster: Cluster, archive: TenantArchive, status: str) -> None:
     """From PREPARE (or wherever the round is) to the state, by the scheduler's own steps."""
     if archive.status == PREPARE:
         assert archive.round is not None  # noqa: S101 - it has just been made
-        archive.pass_prepare(archive.round)
+        archive.pass_prepare(archive.round, start=None if status == BEGINNING else _start(cluster, archive))
     if status == BEGINNING:
         return
     archive.catch_up()
-    if archive.round:
+    # A round that was stopped in PREPARE has no log streams.
+    if archive.round and archive.streams:
         marks = [stream.checkpoint for stream in archive.streams]
         archive.round.publish(min(marks), max(marks))
     if status == INTERRUPTED:

@@ -7,6 +7,8 @@ from typing import Any
 
 from tabulate import tabulate
 
+from airflow_ob_provider.oceanbase.words import few
+
 PROVEN = "proven"
 NOT_PROVEN = "NOT PROVEN"
 DRY_RUN = "dry run"
@@ -68,7 +70,7 @@ def cluster_report(
     left_out = start.get("out_of_scope") or []
     if left_out:
         parts.append(
-            f"Not archived by this run, because not asked for or not NORMAL: {_few(left_out)}. OceanBase 4.x archives "
+            f"Not archived by this run, because not asked for or not NORMAL: {few(left_out)}. OceanBase 4.x archives "
             "no tenant by itself."
         )
     present = f"{now['state']}, round {_rounds(now)}" if now else "the state could not be read"
@@ -216,16 +218,12 @@ def _line(step: str, result: Mapping[str, Any], *, dry_run: bool) -> str:
 def _settings(after: Mapping[str, str]) -> str:
     if list(after) == ["cluster"]:
         return f": {after['cluster']}"
-    return ": " + _few([f"{name} {text}" for name, text in after.items()], "; ") if after else ""
+    return ": " + few([f"{name} {text}" for name, text in after.items()], "; ") if after else ""
 
 
 def _failures(result: Mapping[str, Any]) -> str:
     failed = result.get("failed") or {}
-    return f"; FAILED for {_few(list(failed))}" if failed else ""
-
-
-def _few(words: Sequence[str], separator: str = ", ", limit: int = 5) -> str:
-    return separator.join(words[:limit]) + (f" and {len(words) - limit} more" if len(words) > limit else "")
+    return f"; FAILED for {few(list(failed))}" if failed else ""
 
 
 def _changed(result: Mapping[str, Any], *, dry_run: bool) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from airflow_ob_provider.oceanbase.errors import Kind, ServerError
 from airflow_ob_provider.oceanbase.models import Finding, Identity, Level, Server
 from airflow_ob_provider.oceanbase.redact import redact
 from airflow_ob_provider.oceanbase.rows import UnreadableError
+from airflow_ob_provider.oceanbase.words import few
 
 Check = tuple[str, Callable[[], Finding]]
 
@@ -72,9 +73,3 @@ def servers(dialect: _Asked, *, running: Callable[[], bool]) -> Finding:
             "Log backup needs every OBServer to report: bring it back, or remove it from the cluster.",
         )
     return Finding("servers", Level.OK, observed, "every OBServer active")
-
-
-def few(words: Sequence[str], separator: str = ", ", limit: int = 5) -> str:
-    """The first few of many."""
-    more = f" and {len(words) - limit} more" if len(words) > limit else ""
-    return separator.join(words[:limit]) + more

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from airflow_ob_provider.oceanbase.destination import Destination, WantedDestination
 from airflow_ob_provider.oceanbase.dialects import findings, v4_settings
-from airflow_ob_provider.oceanbase.dialects.findings import few
 from airflow_ob_provider.oceanbase.models import ArchiveRow, ArchiveSnapshot, ArchiveState, Finding, Level
 from airflow_ob_provider.oceanbase.waits import RECOVERY
+from airflow_ob_provider.oceanbase.words import few
 
 if TYPE_CHECKING:
     from airflow_ob_provider.oceanbase.dialects.v4 import V4Dialect

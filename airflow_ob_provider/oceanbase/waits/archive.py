@@ -1,37 +1,26 @@
-"""What a wait waits for: one decision for a sensor's poke, the trigger and the worker that resumes.
-
-A wait is plain data. It is begun on the server's clock, looks at a snapshot, and says Ready, Waiting or Terminal.
-"""
+"""Waits on the state of log backup: that it archives, has stopped, has passed a moment."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Self
 
 from airflow_ob_provider.oceanbase.models import (
     MAX_AHEAD_SECONDS,
     ArchiveRow,
     ArchiveSnapshot,
     ArchiveState,
-    FileStatus,
-    FreezeProgress,
-    PieceSnapshot,
-    PieceStatus,
     Scope,
-    TenantPieces,
     to_json,
 )
+from airflow_ob_provider.oceanbase.waits.base import Ready, Snapshot, Terminal, Verdict, Wait, Waiting, no_tenants
+from airflow_ob_provider.oceanbase.words import few
 
 START_GRACE_SECONDS = 60.0
 """How long STOP is still believed to be on its way up: the RootService acts in passes of up to 10 s while a round
 starts, and 4.x switches the mode first and starts the round in a later pass."""
-
-QUIET_SECONDS = 10.0
-"""4.x: this long after the last mini merge no other is believed to follow."""
-IDLE_SECONDS = 60.0
-"""4.x: a freeze that has started no mini merge by then had nothing to put on disk."""
 
 _AT_REST = frozenset({ArchiveState.STOP, ArchiveState.SUSPENDING, ArchiveState.SUSPEND})
 """States that nothing but a statement leads out of."""
@@ -42,65 +31,6 @@ RECOVERY = (
     "(a new round), wait for DOING, then take a full data backup: older sets cannot be restored past the gap. "
     "StartArchivelogOperator(restart_interrupted=True) does the stop and the start."
 )
-
-
-@dataclass(frozen=True)
-class Ready:
-    """What was waited for is there."""
-
-    summary: dict[str, Any]
-    warning: str = ""
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """Not yet. ``unknown``: the server said something that cannot be judged; it is never success, never broken."""
-
-    reason: str
-    progress: float | None = None
-    """From 0 to 1, where there is a measure."""
-    unknown: bool = False
-
-
-@dataclass(frozen=True)
-class Terminal:
-    """It will never be."""
-
-    reason: str
-    hint: str
-
-
-Verdict = Ready | Waiting | Terminal
-Snapshot = ArchiveSnapshot | PieceSnapshot | FreezeProgress
-Reads = Literal["archive", "pieces", "freeze"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wait:
-    """Base of all waits. ``since`` is the server's time of the first look."""
-
-    reads: ClassVar[Reads]
-    since: datetime | None = None
-
-    def begun(self, snapshot: Snapshot) -> Self:
-        """This wait with its first look at ``snapshot``, unless it has begun already."""
-        return self if self.since else replace(self, since=snapshot.read_at)
-
-    def elapsed(self, now: datetime) -> timedelta:
-        """How long it has waited by the server's clock; a clock set back counts as no time."""
-        return max(now - self.since, timedelta()) if self.since else timedelta()
-
-    def read_arguments(self) -> dict[str, Any]:
-        """What the reader must know; waits with equal arguments can share one reading."""
-        return {}
-
-    def judge(self, snapshot: Any) -> Verdict:
-        """Decide on one snapshot."""
-        raise NotImplementedError
-
-    def to_wire(self) -> dict[str, Any]:
-        """Plain JSON for trigger arguments and events."""
-        return {"kind": type(self).__name__, **to_json(asdict(self))}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +76,7 @@ class ArchiveDoing(Wait):
             )
         if pending or missing:
             parts = [_states(pending)] if pending else []
-            parts += [f"no archive row yet: {_names(tenant.name for tenant in missing)}"] if missing else []
+            parts += [f"no archive row yet: {few(tenant.name for tenant in missing)}"] if missing else []
             return Waiting(
                 f"{doing} of {total} are DOING; {'; '.join(parts)}",
                 doing / total,
@@ -258,152 +188,12 @@ class CheckpointPassed(Wait):
         parts = [_times(pending, "checkpoint")] if pending else []
         parts += [f"the round has not begun: {_states(rising)}"] if rising else []
         parts += [f"cannot be judged: {_times(doubtful, 'checkpoint')}"] if doubtful else []
-        parts += [f"no archive row yet: {_names(tenant.name for tenant in missing)}"] if missing else []
+        parts += [f"no archive row yet: {few(tenant.name for tenant in missing)}"] if missing else []
         return Waiting(
             f"the checkpoint has not reached {to_json(after)}: {'; '.join(parts)}",
             (len(rows) - len(pending)) / max(len(rows) + len(missing), 1),
             unknown=bool(doubtful),
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class PiecesReady(Wait):
-    """Every tenant's newest piece of the round has a wanted status and is AVAILABLE, and no piece is damaged."""
-
-    reads = "pieces"
-    tenants: tuple[str, ...] = ()
-    round_id: int | None = None
-    """None: the current round."""
-    statuses: tuple[str, ...] = (PieceStatus.ACTIVE,)
-
-    def read_arguments(self) -> dict[str, Any]:
-        """Pieces are read by round."""
-        return {"round_id": self.round_id}
-
-    def judge(self, snapshot: PieceSnapshot) -> Verdict:
-        """BROKEN files and piece ids left out are terminal; pieces taken by clean-up are not a fault."""
-        names = set(self.tenants)
-        unknown = [name for name in self.tenants if name not in {tenant.name for tenant in snapshot.tenants}]
-        if unknown:
-            return _no_tenants(unknown)
-        snapshot = snapshot.of(self.tenants)
-        cluster = snapshot.scope is Scope.CLUSTER
-        where = f"round {snapshot.round_id}" if cluster else "a round"
-        rows = [row for row in snapshot.rows if not names or row.tenant.name in names or not row.tenant.is_user]
-        broken = [row for row in rows if row.broken]
-        if broken:
-            return Terminal(
-                f"{where} has unusable pieces: {_pieces(broken)}",
-                "Logs in these pieces cannot be restored. Check the destination, and take a full data backup now.",
-            )
-        holes = [row for row in rows if row.missing > 0]
-        if holes:
-            return Terminal(
-                f"{where} has a hole in its pieces: {_pieces(holes)}",
-                "Logs in the missing pieces cannot be restored. Take a full data backup now.",
-            )
-        present = {row.tenant.tenant_id for row in rows}
-        missing = [
-            tenant
-            for tenant in snapshot.tenants
-            if tenant.tenant_id not in present and (tenant.name in names if names else snapshot.is_open)
-        ]
-        # Pieces are numbered for the whole cluster, so a tenant whose newest is older lacks the ones since.
-        newest = max((row.newest_id for row in snapshot.rows), default=0) if cluster else 0
-        pending = [row for row in rows if not self._wanted(row) or row.newest_id < newest]
-        if rows and not pending and not missing:
-            users = [row for row in rows if row.tenant.is_user]
-            return Ready(
-                {
-                    "round": snapshot.round_id,
-                    "rounds": snapshot.rounds,
-                    "read_at": to_json(snapshot.read_at),
-                    "tenants": len(users),
-                    "pieces": sum(row.count for row in rows),
-                    "cleaned": sum(row.cleaned for row in rows),
-                    "newest": [_piece_json(row) for row in rows[:20]],
-                },
-                "" if users else "the round holds no piece of a user tenant: nothing is archived",
-            )
-        parts = [_pieces(pending)] if pending else []
-        parts += [f"the newest piece is {newest}"] if any(row.newest_id < newest for row in pending) else []
-        parts += [f"no piece yet: {_names(tenant.name for tenant in missing)}"] if missing else []
-        parts = parts or ["the round has no piece yet"]
-        total = len(rows) + len(missing)
-        return Waiting(
-            f"{where if cluster else 'newest pieces'}, wanted {' or '.join(self.statuses)} and AVAILABLE: "
-            f"{'; '.join(parts)}",
-            (len(rows) - len(pending)) / total if total else 0.0,
-            unknown=any(PieceStatus.UNKNOWN is row.status or FileStatus.UNKNOWN is row.file_status for row in pending),
-        )
-
-    def _wanted(self, row: TenantPieces) -> bool:
-        known = row.status is not PieceStatus.UNKNOWN and row.file_status is FileStatus.AVAILABLE
-        return known and row.status in self.statuses and not row.unready
-
-
-@dataclass(frozen=True, kw_only=True)
-class FreezeDone(Wait):
-    """A minor freeze is on disk: no frozen memtable is left."""
-
-    reads = "freeze"
-    tenant_ids: tuple[int, ...] = ()
-    """Empty: all tenants."""
-
-    def read_arguments(self) -> dict[str, Any]:
-        """Memtables of these tenants, and the merges that ended since the first look."""
-        return {"since": to_json(self.since), "tenant_ids": list(self.tenant_ids)}
-
-    def judge(self, snapshot: FreezeProgress) -> Verdict:
-        """The compaction has no completeness signal of its own; this is the best test there is."""
-        merges = "unknown" if snapshot.merges is None else str(snapshot.merges)
-        if snapshot.frozen_memtables is None and snapshot.merging is not None:
-            return self._by_merges(snapshot, snapshot.merging)
-        if snapshot.frozen_memtables is None:
-            return Terminal(
-                f"this server does not show frozen memtables (merges ended so far: {merges})",
-                "Whether the freeze is on disk cannot be seen; log backup starts without it, maybe more slowly.",
-            )
-        if snapshot.frozen_memtables:
-            return Waiting(f"{snapshot.frozen_memtables} frozen memtables are not on disk yet; merges ended: {merges}")
-        return Ready({"read_at": to_json(snapshot.read_at), "frozen_memtables": 0, "merges": snapshot.merges})
-
-    def _by_merges(self, snapshot: FreezeProgress, merging: int) -> Verdict:
-        """4.x shows merges under way and merges that ended; none under way is "done" or "not yet scheduled"."""
-        quiet = self.elapsed(snapshot.read_at).total_seconds()
-        if snapshot.quiet_since:
-            quiet = (snapshot.read_at - snapshot.quiet_since).total_seconds()
-        enough = QUIET_SECONDS if snapshot.merges else IDLE_SECONDS
-        if not merging and quiet >= enough:
-            return Ready({"read_at": to_json(snapshot.read_at), "merges": snapshot.merges})
-        return Waiting(
-            f"{merging} mini merges under way, {snapshot.merges} ended since the freeze; on disk when none has been "
-            f"under way for {enough:g} s"
-        )
-
-
-_KINDS: dict[str, type[Wait]] = {
-    cls.__name__: cls for cls in (ArchiveDoing, ArchiveStopped, CheckpointPassed, PiecesReady, FreezeDone)
-}
-_MOMENTS = {"since", "after"}
-
-
-def from_wire(data: Mapping[str, Any]) -> Wait:
-    """A wait from its JSON. Fields this release does not know are left out: a newer one may have written them.
-
-    :raises ValueError: an unknown kind.
-    """
-    kind = _KINDS.get(str(data.get("kind")))
-    if kind is None:
-        raise ValueError(f"unknown kind of wait {data.get('kind')!r}; this release knows {', '.join(_KINDS)}")
-    values: dict[str, Any] = {}
-    for name in (item.name for item in fields(kind)):
-        if name in data:
-            value = data[name]
-            if name in _MOMENTS and value is not None:
-                value = datetime.fromisoformat(value)
-            values[name] = tuple(value) if isinstance(value, list) else value
-    return kind(**values)
 
 
 def _governing(snapshot: ArchiveSnapshot, tenants: tuple[str, ...]) -> tuple[ArchiveRow, ...]:
@@ -429,13 +219,7 @@ def _no_such_tenant(snapshot: ArchiveSnapshot, tenants: tuple[str, ...]) -> Term
     if not unknown:
         return None
     status = {tenant.name: tenant.status for tenant in snapshot.out_of_scope}
-    return _no_tenants(f"{name} ({status[name]})" if name in status else name for name in unknown)
-
-
-def _no_tenants(names: Iterable[str]) -> Terminal:
-    return Terminal(
-        f"no such user tenant: {_names(names)}", "It was dropped, is not NORMAL or is misspelt; check the tenants."
-    )
+    return no_tenants(f"{name} ({status[name]})" if name in status else name for name in unknown)
 
 
 def _interrupted(snapshot: ArchiveSnapshot, tenants: tuple[str, ...]) -> Terminal | None:
@@ -473,33 +257,9 @@ def _summary(snapshot: ArchiveSnapshot, rows: Iterable[ArchiveRow]) -> dict[str,
     }
 
 
-def _names(names: Iterable[str], limit: int = 5) -> str:
-    shown = list(names)
-    more = f" and {len(shown) - limit} more" if len(shown) > limit else ""
-    return ", ".join(shown[:limit]) + more
-
-
 def _states(rows: Iterable[ArchiveRow]) -> str:
-    return _names(str(row) for row in rows)
+    return few(str(row) for row in rows)
 
 
 def _times(rows: Iterable[ArchiveRow], name: str) -> str:
-    return _names(f"{row}, {name} {to_json(getattr(row, name)) or 'none yet'}" for row in rows)
-
-
-def _pieces(rows: Iterable[TenantPieces]) -> str:
-    return _names(
-        f"{row.tenant.name} piece {row.newest_id} {row.words}, {row.count} pieces, {row.broken} broken, "
-        f"{row.unready} not ready, {row.missing} missing"
-        for row in rows
-    )
-
-
-def _piece_json(row: TenantPieces) -> dict[str, Any]:
-    return {
-        "tenant": row.tenant.name,
-        "piece": row.newest_id,
-        "status": str(row.status),
-        "file_status": str(row.file_status),
-        "checkpoint": to_json(row.checkpoint),
-    }
+    return few(f"{row}, {name} {to_json(getattr(row, name)) or 'none yet'}" for row in rows)

@@ -12,6 +12,7 @@ from airflow_ob_provider.oceanbase.destination import Destination
 from airflow_ob_provider.oceanbase.dialects import findings, v3_settings
 from airflow_ob_provider.oceanbase.models import ArchiveState, Finding, Level, Setting
 from airflow_ob_provider.oceanbase.waits import RECOVERY
+from airflow_ob_provider.oceanbase.words import few
 
 if TYPE_CHECKING:
     from airflow_ob_provider.oceanbase.dialects.v3 import V3Dialect
@@ -102,9 +103,8 @@ class V3Prerequisites:
                 "at least one",
                 "Without a user tenant log backup becomes DOING and archives nothing: create a tenant first.",
             )
-        names = ", ".join(tenant.name for tenant in tenants[:5])
-        more = f" and {len(tenants) - 5} more" if len(tenants) > 5 else ""
-        return Finding("user_tenants", Level.OK, f"{len(tenants)}: {names}{more}", "at least one")
+        names = few([tenant.name for tenant in tenants])
+        return Finding("user_tenants", Level.OK, f"{len(tenants)}: {names}", "at least one")
 
     def _gts(self) -> Finding:
         services = self._dialect.timestamp_services()

@@ -1,4 +1,4 @@
-"""A simulator of the ``sys`` tenant of an OceanBase 3.x cluster, over the real MySQL protocol.
+"""A simulator of OceanBase clusters, over the real MySQL protocol: 3.x (tenant ``sys``) and 4.x (every tenant).
 
     >>> from airflow_ob_provider.sandbox import Sandbox
     >>> with Sandbox(profile="3.1.5", manual_clock=True) as box:

@@ -96,6 +96,10 @@ class BaseCluster(ABC):
         """SQL condition of SHOW PARAMETERS [TENANT = named] for a session of ``tenant``; '' for none."""
         return ""
 
+    def error_text(self, message: str) -> str:
+        """How the server words an error."""
+        return message
+
     def clock_skew(self) -> timedelta:
         """How far the clock of the server that answers is ahead of the cluster's time."""
         return timedelta()

@@ -163,6 +163,8 @@ class Faults:
     medium_slow_effect: bool
     #: names of tenants with snapshots: 4.3 refuses their NOARCHIVELOG (4179)
     tenant_snapshots: set[str]
+    #: names of tenants whose LOG_MODE can't be changed: 4016 to themselves, mostly a silent OK to sys
+    unswitchable_tenants: set[str]
     #: {tenant: errno its next backups fail with}
     failed_backups: dict[str, int]
     #: names of tenants whose backups make no progress
@@ -202,6 +204,7 @@ class Faults:
         "medium_seconds": (float, float),
         "medium_slow_effect": (bool, bool),
         "tenant_snapshots": (set, _names),
+        "unswitchable_tenants": (set, _names),
         "failed_backups": (dict, lambda v: {k: int(e) for k, e in _mapping(v).items()}),
         "stuck_backups": (set, _names),
         "freeze_partial": (bool, bool),

@@ -256,4 +256,5 @@ class ClientConnection:
             self.stream.write(*wire.result_packets(result))
 
     def _error(self, error: ServerError) -> None:
-        self.stream.write(wire.error_packet(error))
+        message = self._world.cluster.error_text(error.message)
+        self.stream.write(wire.error_packet(ServerError(error.errno, message)))

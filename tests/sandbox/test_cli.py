@@ -48,12 +48,13 @@ def test_start_and_stop(number):
             process.communicate()
 
 
-def test_main_in_process(capsys):
+@pytest.mark.parametrize("profile", ["3.2.4", "4.0.0", "4.3.3"])
+def test_main_in_process(capsys, profile):
     timer = threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGTERM))
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     timer.start()
     try:
-        assert cli.main(["--port", "0", "--servers", "1"]) == 0
+        assert cli.main(["--port", "0", "--servers", "1", "--profile", profile]) == 0
     finally:
         timer.join()
         for number, handler in handlers.items():

@@ -58,8 +58,8 @@ class TenantArchive:
         self.stopped: list[Round] = []
         self.streams: list[Stream] = []
         # The schedulers of several tenants don't look at the same moment.
-        phase = 0.3 + tenant.tenant_id % 5 * 0.25
-        self._event: Event = cluster.timeline.after(phase, self._look)
+        phase = 0.1 + tenant.tenant_id % 5 * 0.17
+        self._event: Event = cluster.timeline.after(phase * cluster.tick_seconds(moving=False), self._look)
 
     @property
     def destination(self) -> Destination:
@@ -175,14 +175,14 @@ class TenantArchive:
     def _pass_beginning(self, current: Round) -> None:
         if self.interrupted(current):
             return
-        self._archive(current)
+        self._archive(current, frozen=False)
         ready = all(stream.checkpoint >= stream.ready for stream in self.streams)
         if ready and current.checkpoint_scn > current.start_scn:
             self.change(DOING)
 
     def _pass_doing(self, current: Round) -> None:
         if not self.interrupted(current):
-            self._archive(current)
+            self._archive(current, frozen=self._cluster.faults.frozen_checkpoint)
 
     def _pass_suspending(self, _: Round) -> None:
         if self._heard():
@@ -197,7 +197,12 @@ class TenantArchive:
 
     def _heard(self) -> bool:
         """Every log stream has followed; none does while it can't write its last log."""
-        return self._waited(STREAM_SECONDS) and not self._cluster.is_dead(self.tenant.tenant_id)
+        return self._waited(STREAM_SECONDS) and not self._stuck
+
+    @property
+    def _stuck(self) -> bool:
+        """No log stream can write: its medium is dead, or a server is."""
+        return bool(self._cluster.faults.dead_servers) or self._cluster.is_dead(self.tenant.tenant_id)
 
     def _waited(self, seconds: float) -> bool:
         return self.round is not None and self._now >= self.round.since + timedelta(seconds=seconds)
@@ -269,9 +274,8 @@ class TenantArchive:
         parsed = parse_time(text) if text else None
         return DEFAULT_LAG if parsed is None else parsed
 
-    def _archive(self, current: Round) -> None:
-        faults = self._cluster.faults
-        if not (faults.frozen_checkpoint or faults.dead_servers or self._cluster.is_dead(self.tenant.tenant_id)):
+    def _archive(self, current: Round, *, frozen: bool) -> None:
+        if not (frozen or self._stuck):
             for stream in self.streams:
                 stream.flush(self._now, self.lag)
         marks = [stream.checkpoint for stream in self.streams]

@@ -70,6 +70,8 @@ def _flip(cluster: Cluster, tenant: Tenant4, start: bool) -> None:
             raise ServerError(9092)
         if cluster.profile.snapshots and tenant.name in cluster.faults.tenant_snapshots:
             raise ServerError(4179, "tenant snapshots exist, close log archive not allowed")
+    if tenant.name in cluster.faults.unswitchable_tenants:
+        raise ServerError(4016)
     tenant.log_mode = start
     event = "open_archive_mode" if start else "close_archive_mode"
     cluster.events.add_rootservice("log_archive", event, tenant_id=tenant.tenant_id)

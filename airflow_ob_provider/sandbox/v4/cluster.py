@@ -153,6 +153,13 @@ class Cluster(BaseCluster):
             chosen = found
         return f"(tenant_id IS NULL OR tenant_id = {chosen.tenant_id})"
 
+    def error_text(self, message: str) -> str:
+        """With enable_rich_error_msg a second line says where and when."""
+        if self._parameters.cluster.central("enable_rich_error_msg") != "True":
+            return message
+        server, now = self.servers[0], self.timeline.now
+        return f"{message}\n[{server.address}] [{now:%Y-%m-%d %H:%M:%S.%f}] [YB420A0A0A01-0005F1E2D3C4B5A6-0-0]"
+
     def clock_skew(self) -> timedelta:
         """Sessions are on the first server."""
         return timedelta(microseconds=self.faults.clock_deviation_us.get(0, 0))

@@ -134,7 +134,7 @@ def _timestamp_service(cluster: Cluster, viewer: Tenant) -> Iterable[Row]:
     now = to_scn(cluster.timeline.now)
     for tenant in cluster.tenants:
         if viewer.is_sys or tenant is viewer:
-            yield (tenant.tenant_id, "GTS", now, cluster.servers[0].ip, RPC_PORT)
+            yield (tenant.tenant_id, "GTS", now)
 
 
 def _pairs(event: HistoryEvent) -> list[str]:
@@ -159,7 +159,7 @@ def system_views(profile: Profile) -> list[View]:
             "SVR_IP/varchar SVR_PORT ZONE/varchar SCOPE/varchar TENANT_ID NAME/varchar DATA_TYPE/varchar "
             "VALUE/varchar INFO/varchar SECTION/varchar EDIT_LEVEL/varchar"), _gv_parameters, everywhere=True),
         View("V$OB_TIMESTAMP_SERVICE", columns(
-            "TENANT_ID TS_TYPE/varchar TS_VALUE SVR_IP/varchar SVR_PORT"), _timestamp_service, everywhere=True),
+            "TENANT_ID TS_TYPE/varchar TS_VALUE"), _timestamp_service, everywhere=True),
         View("DBA_OB_ROOTSERVICE_EVENT_HISTORY", columns(
             f"TIMESTAMP/timestamp MODULE/varchar EVENT/varchar {_PAIRS} EXTRA_INFO/varchar RS_SVR_IP/varchar "
             "RS_SVR_PORT"), _rootservice_events),

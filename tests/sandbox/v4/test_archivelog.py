@@ -154,6 +154,13 @@ def test_snapshots_keep_the_mode_on_4_3(make_archive, connect):
         assert own.do(OFF) == 0
 
 
+def test_a_tenant_that_cannot_be_switched(box, client, own):
+    box.faults.unswitchable_tenants = "tenant1"
+    assert own.error(ON) == (4016, "Internal error")
+    assert client.do(f"{ON} TENANT = tenant1, tenant2") == 0, "sys hears nothing of it"
+    assert modes(client) == {"tenant1": "NOARCHIVELOG", "tenant2": "ARCHIVELOG"}
+
+
 def test_no_destination_is_needed_and_a_later_one_starts(archive):
     archive.client.do(f"{ON} TENANT = tenant1")
     archive.box.advance(60)

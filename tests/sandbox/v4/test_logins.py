@@ -170,6 +170,14 @@ def test_rootservice_is_moving(archive, own, value, error):
     assert (archive.mode() == "ARCHIVELOG") is (error is None)
 
 
+def test_rich_error_messages(archive):
+    archive.box.parameters["enable_rich_error_msg"] = "True"
+    errno, text = archive.client.error("ALTER SYSTEM SET LOG_ARCHIVE_DEST = 'x' TENANT = nobody")
+    first, second = text.split("\n")
+    assert (errno, first) == (5160, "invalid tenant name specified in connection string")
+    assert second.startswith("[10.10.10.1:2882] [20")
+
+
 def test_generic_faults_work(archive, connect, box):
     client = archive.client
     archive.configure()

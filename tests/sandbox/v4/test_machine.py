@@ -182,7 +182,7 @@ def test_interrupt_of_nothing(box):
 )
 def test_how_long_it_takes(make_archive, profile, start, stop):
     archive = make_archive(profile)
-    archive.box.advance(60)
+    archive.box.advance(75)
     archive.configure()
     archive.box.advance(7)
     archive.client.do(ON)
@@ -316,6 +316,28 @@ def test_suspending_and_beginning_on_a_dead_medium(archive):
     archive.client.do(ENABLE)
     archive.box.advance(600)
     assert archive.status() == "BEGINNING"
+
+
+def test_frozen_from_the_start(archive):
+    archive.box.faults.frozen_checkpoint = True
+    archive.configure()
+    archive.client.do(ON)
+    archive.box.advance(20)
+    row = archive.row()
+    assert (row["STATUS"], row["CHECKPOINT_SCN"] > row["START_SCN"]) == ("DOING", True)
+    archive.box.advance(600)
+    assert archive.row() == row
+
+
+def test_a_dead_server_holds_up_the_stop(archive):
+    archive.start()
+    archive.client.do(OFF)
+    archive.box.faults.dead_servers = {0}
+    archive.box.advance(60)
+    assert archive.status() == "STOPPING"
+    archive.box.faults.reset()
+    archive.box.advance(5)
+    assert archive.status() == "STOP"
 
 
 @pytest.mark.parametrize("fault", [("frozen_checkpoint", True), ("dead_servers", {1}), ("unmounted_servers", {2})])

@@ -133,8 +133,8 @@ def test_lag(running):
         (
             "SELECT t.TENANT_NAME, a.STATUS, d.path FROM DBA_OB_TENANTS t LEFT JOIN CDB_OB_ARCHIVELOG a "
             "ON a.TENANT_ID = t.TENANT_ID LEFT JOIN (SELECT TENANT_ID, "
-            "MAX(CASE WHEN NAME = 'path' THEN VALUE END) path FROM CDB_OB_ARCHIVE_DEST WHERE DEST_NO = 0 GROUP BY TENANT_ID) d ON d.TENANT_ID = t.TENANT_ID "
-            "WHERE t.TENANT_TYPE <> 'META' ORDER BY t.TENANT_ID",
+            "MAX(CASE WHEN NAME = 'path' THEN VALUE END) path FROM CDB_OB_ARCHIVE_DEST WHERE DEST_NO = 0 "
+            "GROUP BY TENANT_ID) d ON d.TENANT_ID = t.TENANT_ID WHERE t.TENANT_TYPE <> 'META' ORDER BY t.TENANT_ID",
             [
                 ("sys", None, None),
                 ("tenant1", "DOING", "file:///data/nfs/backup/tenant1/archive"),
@@ -176,8 +176,8 @@ def test_queries(running, query, rows):
 def test_types_of_expressions(running):
     sql = (
         "SELECT MAX(CHECKPOINT_SCN) m, MIN(START_SCN_DISPLAY) d, CHECKPOINT_SCN - START_SCN s, "
-        "CHECKPOINT_SCN / 1000 q, IFNULL(CHECKPOINT_SCN, 0) i, CASE WHEN 1 = 1 THEN START_SCN_DISPLAY END c, SUM(INPUT_BYTES) t, "
-        "SCN_TO_TIMESTAMP(CHECKPOINT_SCN) f FROM CDB_OB_ARCHIVELOG"
+        "CHECKPOINT_SCN / 1000 q, IFNULL(CHECKPOINT_SCN, 0) i, CASE WHEN 1 = 1 THEN START_SCN_DISPLAY END c, "
+        "SUM(INPUT_BYTES) t, SCN_TO_TIMESTAMP(CHECKPOINT_SCN) f FROM CDB_OB_ARCHIVELOG"
     )
     with running.connection.cursor() as cursor:
         cursor.execute(sql)

@@ -6,6 +6,7 @@ is a double; the wire shows it with the decimals of its type.
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_UP, Decimal, InvalidOperation
@@ -13,7 +14,7 @@ from typing import Any
 
 
 class OutOfRangeError(ArithmeticError):
-    """A BIGINT UNSIGNED below zero: 1690."""
+    """A BIGINT UNSIGNED below zero or too big: 1690."""
 
 
 def _number(value: Any) -> int | float:
@@ -81,14 +82,19 @@ def to_integer(value: Any) -> int | None:
     return int(Decimal(str(number)).quantize(Decimal(1), ROUND_HALF_UP))
 
 
-def unsigned_difference(a: Any, b: Any) -> int | float | None:
-    """``-`` with a BIGINT UNSIGNED on one side: nothing below zero."""
-    if a is None or b is None:
-        return None
-    difference = _number(a) - _number(b)
-    if difference < 0:
-        raise OutOfRangeError
-    return difference
+def _unsigned(operation: Callable[[Any, Any], int | float]) -> Callable[[Any, Any], int | float | str | None]:
+    """An operation with a BIGINT UNSIGNED on one side: nothing below zero or above 2^64 - 1."""
+
+    def function(a: Any, b: Any) -> int | float | str | None:
+        if a is None or b is None:
+            return None
+        result = operation(_number(a), _number(b))
+        if not 0 <= result < 2**64:
+            raise OutOfRangeError
+        # SQLite's integers are signed; a text is bigger than all of them and goes to the wire as it is.
+        return str(result) if result >= 2**63 else result
+
+    return function
 
 
 #: name: (number of arguments, function, kind of its result), as in :data:`.functions.FUNCTIONS`
@@ -102,5 +108,8 @@ NUMERIC: dict[str, tuple[int, Callable[..., Any], str]] = {
     "ob_ceil": (2, _to_places(ROUND_CEILING), "bigint"),
     "ob_to_integer": (1, to_integer, "bigint"),
     "ob_to_unsigned": (1, to_integer, "ubigint"),
-    "ob_unsigned_difference": (2, unsigned_difference, "ubigint"),
+    "ob_unsigned_add": (2, _unsigned(operator.add), "ubigint"),
+    "ob_unsigned_sub": (2, _unsigned(operator.sub), "ubigint"),
+    "ob_unsigned_mul": (2, _unsigned(operator.mul), "ubigint"),
+    "ob_big": (1, lambda text: text, "ubigint"),
 }

@@ -201,16 +201,22 @@ def _widest(*kinds: str) -> str:
     return max(kinds, key=_rank) if all(map(_is_number, kinds)) else ""
 
 
+_UNSIGNED: dict[type[exp.Expr], str] = {
+    exp.Add: "ob_unsigned_add",
+    exp.Sub: "ob_unsigned_sub",
+    exp.Mul: "ob_unsigned_mul",
+}
+
+
 def mark_unsigned(query: exp.Expr, tables: Mapping[str, Sequence[TypedColumn]]) -> None:
-    """Make differences with a BIGINT UNSIGNED fail below zero, as in MySQL (innermost first)."""
+    """Make arithmetic with a BIGINT UNSIGNED fail out of its range, as in MySQL (innermost first)."""
     known: Sources = {name: [(c.name, c.kind) for c in columns] for name, columns in tables.items()}
     for cte in query.args["with_"].expressions if query.args.get("with_") else ():
         known[cte.alias.lower()] = _columns(cte.this, known) or []
-    for node in reversed(list(query.find_all(exp.Sub))):
+    for node in reversed(list(query.find_all(*_UNSIGNED))):
         select = node.find_ancestor(exp.Select)
         if select is not None and _kind(node, _sources(select, known), known) == "ubigint":
-            call = exp.Anonymous(this="ob_unsigned_difference", expressions=[node.this, node.expression])
-            node.replace(call)
+            node.replace(exp.Anonymous(this=_UNSIGNED[type(node)], expressions=[node.this, node.expression]))
 
 
 def _sum_kind(argument: str) -> str:

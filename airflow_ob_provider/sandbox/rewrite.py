@@ -86,6 +86,7 @@ class Rewriter:
             exp.Left: lambda n: _call("ob_left", n.this, n.expression),
             exp.Right: lambda n: _call("ob_right", n.this, n.expression),
             exp.Cast: self._cast,
+            exp.Literal: self._literal,
             exp.Div: lambda n: _call("ob_div", n.this, n.expression),
             exp.IntDiv: lambda n: _call("ob_intdiv", n.this, n.expression),
             exp.Mod: lambda n: _call("ob_mod", n.this, n.expression),
@@ -179,6 +180,15 @@ class Rewriter:
     @staticmethod
     def _difference(node: exp.TimestampDiff | exp.DateDiff, unit: str) -> exp.Expr:
         return _call("ob_timestampdiff", _text(unit), node.expression, node.this)
+
+    @staticmethod
+    def _literal(node: exp.Literal) -> exp.Expr:
+        """A number that only fits BIGINT UNSIGNED would be a double in SQLite."""
+        if not node.is_int or int(node.name) < 2**63:
+            return node
+        if isinstance(node.parent, exp.Limit):
+            return exp.Literal.number(2**63 - 1)
+        return _call("ob_big", _text(node.name))
 
     @staticmethod
     def _cast(node: exp.Cast) -> exp.Expr:

@@ -64,6 +64,17 @@ SCN = 1718928000123456000  # 2024-06-21 08:00:00.123456 +8
         ("ROUND(10 / 3, 2)", Decimal("3.33")),
         ("FLOOR(-1.5)", -2),
         ("CEIL(1.2)", 2),
+        ("18446744073709551615", 18446744073709551615),
+        ("CAST(9223372036854775807 AS UNSIGNED) + 1", 9223372036854775808),
+        ("CAST(9223372036854775807 AS UNSIGNED) * 2 - 1", 18446744073709551613),
+        ("CAST(NULL AS UNSIGNED) + 1", None),
+        ("1 < 18446744073709551615", 1),
+        ("ROUND(7)", 7),
+        ("ROUND(1e0 / 3, 1)", 0.3),
+        ("ROUND(NULL, 1)", None),
+        ("7 % NULL", None),
+        ("NULL DIV 2", None),
+        ("CAST('1.5e1' AS SIGNED)", 15),
         ("CAST('12abc' AS SIGNED)", 12),
         ("CAST('abc' AS SIGNED)", 0),
         ("CAST('1.9' AS SIGNED)", 1),
@@ -94,7 +105,7 @@ def test_unsigned_differences_below_zero(running):
     error = (1690, "BIGINT UNSIGNED value is out of range")
     for expression in (
         "START_SCN - CHECKPOINT_SCN", "0 - START_SCN", "START_SCN - (CHECKPOINT_SCN + 1) + 1",
-        "CAST(START_SCN AS UNSIGNED) - CHECKPOINT_SCN",
+        "CAST(START_SCN AS UNSIGNED) - CHECKPOINT_SCN", "START_SCN * 20",
     ):  # fmt: skip
         assert running.error(f"SELECT {expression} FROM CDB_OB_ARCHIVELOG") == error
     derived = "SELECT x.a - x.b FROM (SELECT START_SCN a, CHECKPOINT_SCN b FROM CDB_OB_ARCHIVELOG) x"
@@ -166,6 +177,12 @@ def test_lag(running):
          [(Decimal("86400.0000"), 1)]),
         ("SELECT SVR_IP, VALUE FROM GV$OB_PARAMETERS WHERE NAME = 'archive_lag_target' AND TENANT_ID = 1002 ORDER BY 1",
          [("10.10.10.1", "120s"), ("10.10.10.2", "120s"), ("10.10.10.3", "120s")]),
+        ("SELECT TENANT_ID FROM CDB_OB_ARCHIVELOG WHERE CHECKPOINT_SCN < 18446744073709551615 ORDER BY 1 "
+         "LIMIT 1, 18446744073709551615", [(1004,)]),
+        ("SELECT IFNULL(MAX(START_SCN_DISPLAY), '-') FROM CDB_OB_ARCHIVELOG WHERE TENANT_ID = 1", [("-",)]),
+        ("SELECT TENANT_NAME FROM DBA_OB_TENANTS WHERE TENANT_NAME LIKE 'META$%' ORDER BY 1",
+         [("META$1002",), ("META$1004",)]),
+        ("SELECT TENANT_ID FROM CDB_OB_ARCHIVELOG WHERE (TENANT_ID, STATUS) IN ((1002, 'DOING'))", [(1002,)]),
         ("SELECT DISTINCT SCOPE, TENANT_ID FROM GV$OB_PARAMETERS WHERE NAME = 'cluster'", [("CLUSTER", None)]),
     ],
 )  # fmt: skip

@@ -32,7 +32,8 @@ def cluster_report(
     and the same round. A cluster without user tenants archives nothing, so it proves nothing; nor does one of whose
     tenants (4.x) one has failed or is not in the proof.
 
-    :param results: results of the tasks by name; None where a task failed, was skipped or did not run.
+    :param results: results of the tasks by name, also of those that failed; None where a task was skipped, did not run
+        or failed without a result.
     :param now: the state at the moment of the report, from
         :func:`~airflow_ob_provider.operators.archivelog.present_state`; None where it could not be read.
     :return: plain JSON: ``verdict``, ``markdown``, ``statements``, ``steps`` (each in words), ``row`` for
@@ -41,8 +42,10 @@ def cluster_report(
     found = {step: results.get(step) or {} for step in _STEPS}
     proof, start = found["checkpoint"], found["start"]
     tenants = _tenants(found, now)
+    failed = [(step, name, why) for step in _STEPS for name, why in (found[step].get("failed") or {}).items()]
     proven = (
         bool(found["prerequisites"].get("passed"))
+        and not failed
         and bool(found["doing"].get("tenants_doing"))
         and _has_proof(found)
         and bool(start.get("running"))
@@ -67,6 +70,8 @@ def cluster_report(
         rows = [(item["level"], item["check"], item["observed"], item["hint"]) for item in failing]
         parts.append(tabulate(rows, headers=("level", "check", "observed", "what to do"), tablefmt="github"))
     parts += _tenant_table(tenants)
+    if failed and not tenants:
+        parts.append("\n".join(f"* {step} failed. {why}" for step, _, why in failed))
     left_out = start.get("out_of_scope") or []
     if left_out:
         parts.append(
@@ -75,12 +80,14 @@ def cluster_report(
         )
     present = f"{now['state']}, round {_rounds(now)}" if now else "the state could not be read"
     parts.append(f"At the time of this report: {present}.")
-    title = "Would be sent" if dry_run else "Sent by the tasks that succeeded"
+    title = "Would be sent" if dry_run else "Sent and seen to take effect"
     parts.append(
         f"{title}: " + ("; ".join(f"`{text}`" for text in statements) if statements else "nothing that writes")
     )
     if verdict == NOT_PROVEN:
-        parts.append("A task that failed may have sent more: search `gv$sql_audit` for `airflow-ob-provider`.")
+        parts.append(
+            "A task that failed without a result may have sent more: search `gv$sql_audit` for `airflow-ob-provider`."
+        )
     if proven:
         parts.append(_PROVES)
     return {
@@ -123,20 +130,19 @@ def _has_proof(found: Mapping[str, Mapping[str, Any]]) -> bool:
 
 def _tenants(found: Mapping[str, Mapping[str, Any]], now: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     """4.x: one row a tenant, those that are not proven first; none where a cluster archives as a whole."""
+    if not now or set(now["rounds"]) == {"cluster"}:
+        return []
     failed: dict[str, str] = {}
     for step in _STEPS:
         for name, reason in (found[step].get("failed") or {}).items():
             failed.setdefault(name, f"{step}: {reason}")
-    if not found["start"].get("tenants") and not (now and "cluster" not in now["rounds"]):
-        return []
-    states: Mapping[str, str] = now["states"] if now else found["start"].get("states") or {}
-    rounds = now["rounds"] if now else {}
+    states, rounds = now["states"], now["rounds"]
     proof = found["checkpoint"]
     good = proof.get("rounds") or {} if _has_proof(found) else {}
     rows = []
     for name in sorted({*states, *failed, *good}):
         holds = name in good and states.get(name) == "DOING" and rounds.get(name) == good[name]
-        reason = failed.get(name) or (now or {}).get("remarks", {}).get(name, "")
+        reason = failed.get(name) or now["remarks"].get(name, "")
         if not holds and not reason:
             reason = "in no proof of this run" if good else ""
         rows.append(
@@ -145,7 +151,7 @@ def _tenants(found: Mapping[str, Mapping[str, Any]], now: Mapping[str, Any] | No
                 "verdict": PROVEN if holds and name not in failed else NOT_PROVEN,
                 "state": states.get(name, "unknown"),
                 "round": rounds.get(name, ""),
-                "checkpoint": (now or {}).get("checkpoints", {}).get(name) or "",
+                "checkpoint": now["checkpoints"].get(name) or "",
                 "reason": reason,
             }
         )
@@ -168,10 +174,10 @@ def _count(tenants: Sequence[Mapping[str, Any]], doing: Mapping[str, Any]) -> st
     return str(doing.get("tenants_doing", ""))
 
 
-def _rounds(result: Mapping[str, Any]) -> str:
+def _rounds(result: Mapping[str, Any]) -> int | str:
     """One number, or from the lowest to the highest where tenants count for themselves."""
-    numbers = sorted(set((result.get("rounds") or {"": result.get("round")}).values()))
-    return str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
+    numbers = sorted(set(result["rounds"].values()))
+    return f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else numbers[0] if numbers else 0
 
 
 def fleet_report(

@@ -350,9 +350,8 @@ with DAG(
             results = {
                 step: ti.xcom_pull(task_ids=task_id, map_indexes=ti.map_index)
                 for step, task_id in steps.items()
-                # A failed check has told its findings.
-                if (state := states.get(f"{task_id}_{ti.map_index}")) == "success"
-                or (step == "prerequisites" and state == "failed")
+                # A task that failed has told why.
+                if states.get(f"{task_id}_{ti.map_index}") in {"success", "failed"}
             }
             now = present_state(conn_id, params["tenants"])
             report = cluster_report(conn_id, results, now, dry_run=params["dry_run"])

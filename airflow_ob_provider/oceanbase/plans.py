@@ -39,20 +39,24 @@ class Step:
 
 
 def plan_start(
-    snapshot: ArchiveSnapshot, *, restart_interrupted: bool = False, asked: Collection[Asked] = ()
+    snapshot: ArchiveSnapshot,
+    *,
+    restart_interrupted: bool = False,
+    asked: Collection[Asked] = (),
+    hypothetical: bool = False,
 ) -> tuple[Step, ...]:
     """One step for each governing row, in the order in which they are to be taken.
 
     STOP is the only state ARCHIVELOG is accepted in. ``asked`` is what this start has sent already: nothing is sent
-    twice.
+    twice. ``hypothetical``: a dry run, in which the steps before have not set what they would.
     """
-    return tuple(_once(_start(row, restart_interrupted), asked) for row in snapshot.governing)
+    return tuple(_once(_start(row, restart_interrupted, hypothetical), asked) for row in snapshot.governing)
 
 
-def _start(row: ArchiveRow, restart_interrupted: bool) -> Step:
+def _start(row: ArchiveRow, restart_interrupted: bool, hypothetical: bool) -> Step:
     state = _state(row)
     if row.state is ArchiveState.STOP:
-        if row.blocked:
+        if row.blocked and not hypothetical:
             return Step(Action.REFUSE, row, f"{state}, and {row.blocked}", "SetBackupDestinationOperator sets it.")
         # What was switched off stays off: ARCHIVELOG alone would start nothing, and say OK.
         return Step(Action.RESUME if row.deferred else Action.START, row, state)

@@ -277,7 +277,7 @@ class StartArchivelogOperator(_SwitchOperator):
     def plan(self, snapshot: ArchiveSnapshot, asked: set[Asked]) -> tuple[Step, ...]:
         """See :func:`~airflow_ob_provider.oceanbase.plans.plan_start`."""
         restart = check_flag(self.restart_interrupted, "restart_interrupted")
-        return plan_start(snapshot, restart_interrupted=restart, asked=asked)
+        return plan_start(snapshot, restart_interrupted=restart, asked=asked, hypothetical=self.is_dry_run)
 
     def script(self, dialect: Dialect, step: Step) -> Script:
         """An interrupted round is stopped, then as any other started; what was switched off is switched on first."""

@@ -113,7 +113,7 @@ def test_a_step_that_fails_once_is_tried_again_and_writes_once(new_cluster, run_
 def test_the_minor_freeze_can_be_left_out(new_cluster, run_dag):
     box = new_cluster()
 
-    done = run_dag(destination=DEST, minor_freeze=False)
+    done = run_dag(destination=DEST, minor_freeze="no")
 
     assert done.state == "success"
     assert sent(box.writes) == [SET_DEST, START]

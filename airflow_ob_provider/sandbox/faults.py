@@ -145,8 +145,9 @@ class Faults:
     #: microseconds of clock deviation by server index (4.x: index 0 is the server that answers NOW())
     clock_deviation_us: dict[int, int]
 
-    # 4.x only. Of the switches above, unmounted_servers, inner_tables_old, config_not_synced, no_gts_tenants and
-    # standby mean nothing there, but that an unmounted server makes every destination unreachable (9070).
+    # 4.x only. Of the switches above, config_not_synced, inner_tables_old, no_gts_tenants and standby mean nothing
+    # there, nor does mixed_tenants = True; an unmounted server or an unwritable destination is a dead medium for all,
+    # a dead server keeps the log streams from writing, and dest_io_error is also for DATA_BACKUP_DEST.
 
     #: True, or names or ids of tenants whose medium is dead: checkpoints stand still in DOING, SUSPENDING and
     #: STOPPING hang, a new destination is 9070

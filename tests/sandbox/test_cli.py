@@ -54,7 +54,7 @@ def test_main_in_process(capsys, profile):
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     timer.start()
     try:
-        assert cli.main(["--port", "0", "--servers", "1", "--profile", profile]) == 0
+        assert cli.main(["--port", "0", "--servers", "1", "--profile", profile, "--tick-seconds", "2"]) == 0
     finally:
         timer.join()
         for number, handler in handlers.items():

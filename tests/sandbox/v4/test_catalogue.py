@@ -67,7 +67,7 @@ def test_names(make_archive, connect, profile):
 
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize(
-    "view", ["CDB_OB_BACKUP_ARCHIVELOG", "CDB_OB_BACKUP_PIECE_FILES", "CDB_OB_BACKUP_PROGRESS", "__all_server",
+    "view", ["CDB_OB_BACKUP_ARCHIVELOG", "CDB_OB_BACKUP_PIECE_FILES", "CDB_OB_BACKUP_PROGRESS",
              "__all_virtual_sys_parameter_stat", "gv$tenant"],
 )  # fmt: skip
 def test_views_of_3_x_are_gone(make_archive, profile, view):
@@ -134,6 +134,18 @@ def test_tenants(make_archive, connect, profile, extra):
         assert archive.client.value("SELECT RECOVERY_UNTIL_SCN DIV 1000 FROM DBA_OB_TENANTS LIMIT 1") == (
             4611686018427387
         )
+
+
+def test_own_rows_of_sys(archive):
+    archive.box.force_status("DOING")
+    client = archive.client
+    client.do("ALTER SYSTEM SET DATA_BACKUP_DEST = 'file:///data' TENANT = tenant1")
+    client.do("ALTER SYSTEM BACKUP TENANT = tenant1")
+    archive.box.advance(2)
+    for view in ("ARCHIVELOG", "ARCHIVE_DEST", "ARCHIVELOG_PIECE_FILES", "BACKUP_PARAMETER", "BACKUP_SET_FILES"):
+        assert client.rows(f"SELECT * FROM CDB_OB_{view}")
+        assert client.rows(f"SELECT * FROM DBA_OB_{view}") == [], "sys is neither archived nor backed up"
+    assert client.tuples("SELECT JOB_LEVEL FROM DBA_OB_BACKUP_JOBS") == [("CLUSTER",)]
 
 
 def test_states_of_a_tenant(archive):

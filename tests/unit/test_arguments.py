@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_ob_provider.arguments import check_flag, check_number, check_round
+from airflow_ob_provider.arguments import check_flag, check_number, check_round, check_rounds
 
 
 @pytest.mark.parametrize("value", [True, "True", "true", " TRUE ", 1, "1"])
@@ -52,3 +52,33 @@ def test_no_rounds(value: object) -> None:
     with pytest.raises(ValueError, match=r"^round_id must be a whole number from 0 on, not ") as caught:
         check_round(value, "round_id")
     assert repr(value) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "lowest", "by_tenant"),
+    [
+        (None, 0, {}),
+        ("", 0, {}),
+        ("None", 0, {}),
+        (0, 0, {}),
+        ("7", 7, {}),
+        ({}, 0, {}),
+        ({"shop": 7, "bank": "2"}, 0, {"shop": 7, "bank": 2}),
+        ({"cluster": 3}, 0, {"cluster": 3}),
+        ({"shop": None, "bank": ""}, 0, {"shop": 0, "bank": 0}),
+    ],
+)
+def test_one_round_for_all_or_one_a_tenant(value: object, lowest: int, by_tenant: dict[str, int]) -> None:
+    assert check_rounds(value, "min_round") == (lowest, by_tenant)
+
+
+@pytest.mark.parametrize("value", [-1, "one", [1], "{'shop': 1}", True])
+def test_neither_a_round_nor_rounds(value: object) -> None:
+    with pytest.raises(ValueError, match=r"^min_round must be a whole number from 0 on, not "):
+        check_rounds(value, "min_round")
+
+
+@pytest.mark.parametrize("number", [-1, "one", {"a": 1}, True, 1.5])
+def test_the_tenant_of_a_round_that_is_none_is_named(number: object) -> None:
+    with pytest.raises(ValueError, match=r"^min_round\[bank\] must be a whole number from 0 on, not "):
+        check_rounds({"shop": 1, "bank": number}, "min_round")

@@ -36,6 +36,9 @@ def test_everything_is_of_one_tree(kind: type[Exception]) -> None:
         ("OceanBaseTransientError", False),
         ("OceanBasePermanentError", True),
         ("ArchiveStateError", True),
+        ("RequestRefusedError", True),
+        ("TenantsFailedError", False),
+        ("TenantsRefusedError", True),
         ("PrerequisitesNotMetError", True),
         ("NotVerifiedError", False),
         ("WaitReadError", False),
@@ -48,7 +51,7 @@ def test_airflow_retries_what_may_heal(name: str, fails_for_good: bool) -> None:
 
 
 def test_no_class_is_left_out_above() -> None:
-    assert len(OWN) == 10
+    assert len(OWN) == 13
 
 
 @pytest.mark.parametrize("errno", [*FACTS, 1, 99999])

@@ -54,7 +54,7 @@ def test_lists_every_module_that_offers_one(kind: str, suffix: str) -> None:
     modules = [
         importlib.import_module(f"{package.__name__}.{found.name}")
         for found in pkgutil.iter_modules(package.__path__)
-        if found.name != "base"  # for subclasses, not for DAGs
+        if found.name not in {"base", "tenantwise"}  # for subclasses, not for DAGs
     ]
     offering = [
         module.__name__

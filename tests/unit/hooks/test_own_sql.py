@@ -15,7 +15,9 @@ from airflow.providers.common.sql.operators.sql import SQLCheckOperator, SQLExec
 from airflow.providers.common.sql.sensors.sql import SqlSensor
 
 from airflow_ob_provider.exceptions import OceanBasePermanentError, OceanBaseServerError, OceanBaseTransientError
+from airflow_ob_provider.hooks.failures import redacted_rows
 from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
+from airflow_ob_provider.oceanbase.statements import Statement
 from airflow_ob_provider.sandbox import Sandbox
 
 MakeHook = Callable[..., OceanBaseHook]
@@ -143,6 +145,110 @@ def test_data_frames(cluster: Sandbox, make_hook: MakeHook, monkeypatch: pytest.
             assert clean(str(caught.value))
     assert seen == ["SELECT %s AS x", "SELECT 1"]
     assert clean(output.all)
+
+
+# --- rows in which the server shows keys ------------------------------------------------------------------------------
+
+SHOWN = "oss://bucket/dir?host=h&access_id=***&access_key=***"
+SHOWS_KEYS = [
+    "SHOW PARAMETERS LIKE 'backup_dest'",
+    "show parameters like 'backup_des%'",
+    "SELECT name, value FROM oceanbase.__all_sys_parameter WHERE name = 'backup_dest'",
+]
+
+
+@pytest.fixture
+def with_keys(cluster: Sandbox) -> Sandbox:
+    cluster.parameters["backup_dest"] = DESTINATION
+    return cluster
+
+
+@pytest.mark.parametrize("sql", SHOWS_KEYS)
+def test_keys_that_the_server_shows_stay_in_the_hook(
+    with_keys: Sandbox, make_hook: MakeHook, driver: str, output: Any, sql: str
+) -> None:
+    hook = make_hook(with_keys, driver=driver)
+    answers = [
+        hook.get_records(sql),
+        hook.get_first(sql),
+        hook.run(sql, handler=lambda cursor: cursor.fetchall()),
+        hook.run([sql, "SELECT 1"], handler=lambda cursor: cursor.fetchall()),
+        hook.run(f"SELECT 1; {sql}", handler=lambda cursor: cursor.fetchall(), split_statements=True),
+        hook.run(sql, handler=lambda cursor: [dict(enumerate(row)) for row in cursor.fetchall()]),
+        hook.run(sql, handler=lambda cursor: str(cursor.fetchall())),
+    ]
+    for answer in answers:
+        assert answer
+        assert clean(str(answer)), answer
+        assert "access_key=***" in str(answer)
+    assert clean(output.all)
+
+
+def test_a_row_that_leaves_the_hook_is_as_it_was_but_for_the_keys(with_keys: Sandbox, make_hook: MakeHook) -> None:
+    hook = make_hook(with_keys)
+    rows = hook.get_records("SHOW PARAMETERS LIKE 'backup_dest'")
+    names = [column[0].lower() for column in hook.last_description or ()]
+    assert [row[names.index("value")] for row in rows] == [SHOWN] * 3
+    assert [row[names.index("name")] for row in rows] == ["backup_dest"] * 3
+    assert len({row[names.index("svr_port")] for row in rows} | {row[names.index("svr_ip")] for row in rows}) > 1
+
+
+def test_other_rows_leave_the_hook_as_they_are(with_keys: Sandbox, make_hook: MakeHook, driver: str) -> None:
+    """Users' own tables are their own matter, also after a statement whose rows were masked."""
+    hook = make_hook(with_keys, driver=driver)
+    hook.get_records("SHOW PARAMETERS LIKE 'backup_dest'")
+    assert hook.get_first("SELECT 'access_key=mine' AS x") == ("access_key=mine",)
+
+
+def test_rows_that_show_keys_are_not_read_into_a_data_frame(with_keys: Sandbox, make_hook: MakeHook) -> None:
+    hook = make_hook(with_keys)
+    with_keys.clear_statements()
+    for sql in SHOWS_KEYS:
+        for read in (hook.get_df, hook.get_df_by_chunks):
+            with pytest.raises(ValueError, match="use run or get_records, which mask them"):
+                read(sql)
+    assert with_keys.statements == ()
+
+
+@pytest.mark.parametrize("sql", SHOWS_KEYS)
+def test_the_operators_result_shows_no_key(
+    with_keys: Sandbox, add_connection: Callable[..., str], output: Any, sql: str
+) -> None:
+    add_connection(with_keys, "ob")
+    result = SQLExecuteQueryOperator(task_id="t", conn_id="ob", sql=sql).execute({})
+    assert clean(str(result))
+    assert "access_key=***" in str(result)
+    assert clean(output.all)
+
+
+def test_what_the_package_reads_is_masked_unless_it_is_needed(with_keys: Sandbox, make_hook: MakeHook) -> None:
+    sql = r"SHOW PARAMETERS LIKE 'backup\_dest'"
+    with make_hook(with_keys).session() as session:
+        shown = session.query(Statement.read(sql))
+        needed = session.query(Statement.read(sql, holds_secrets=True))
+    assert {row["value"] for row in shown} == {SHOWN}
+    assert {row["value"] for row in needed} == {DESTINATION}
+
+
+@pytest.mark.parametrize(
+    ("rows", "shown"),
+    [
+        (None, None),
+        (7, 7),
+        ("plain", "plain"),
+        (DESTINATION, SHOWN),
+        (b"plain \xff", b"plain \xff"),
+        (DESTINATION.encode() + b"&x=\xff", SHOWN.encode() + b"&x=\xff"),
+        (bytearray(DESTINATION.encode()), SHOWN.encode()),
+        ([(DESTINATION, 1, None)], [(SHOWN, 1, None)]),
+        ((DESTINATION,), (SHOWN,)),
+        ([{"value": DESTINATION, "n": 1}], [{"value": SHOWN, "n": 1}]),
+        ([[DESTINATION]], [[SHOWN]]),
+    ],
+)
+def test_rows_of_any_shape_are_masked(rows: Any, shown: Any) -> None:
+    assert redacted_rows(rows) == shown
+    assert type(redacted_rows(rows)) is type(shown)
 
 
 # --- nothing gets out -------------------------------------------------------------------------------------------------

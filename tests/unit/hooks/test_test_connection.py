@@ -115,7 +115,7 @@ def test_a_connection_nobody_made() -> None:
 
 def calls_itself(box: Sandbox, comment: str, version: str) -> Sandbox:
     cluster = box._cluster
-    cluster.profile = dataclasses.replace(cluster.profile, version_comment=comment, version_function=version)
+    cluster.build = dataclasses.replace(cluster.build, version_comment=comment, version_function=version)
     return box
 
 
@@ -133,13 +133,22 @@ def test_a_real_mysql_does_not_get_that_far(box: Sandbox, make_hook: MakeHook) -
     assert "Is the server OceanBase?" in text
 
 
-def test_version_4(box: Sandbox, make_hook: MakeHook) -> None:
-    comment = "OceanBase_CE 4.3.0.1 (r100000242024032211-0193a343bc60b4699ec47792c3fc4ce166a182f9) (Built Mar 22 2024)"
-    ok, text = pressed(make_hook(calls_itself(box, comment, "5.7.25-OceanBase_CE-v4.3.0.1")))
+@pytest.mark.parametrize("profile", ["4.0.0", "4.2.5", "4.3.3"])
+def test_version_4(make_box: Callable[..., Sandbox], make_hook: MakeHook, profile: str, driver: str) -> None:
+    ok, text = pressed(make_hook(make_box(profile, password=PASSWORD, cluster="prod"), driver=driver))
+    assert ok, text
+    assert text.startswith(f"OceanBase {profile}.")
+    assert text.endswith("account root@%: may read the log backup views, may ALTER SYSTEM")
+    assert "tenant sys, cluster prod (1)" in text
+
+
+def test_version_5(box: Sandbox, make_hook: MakeHook) -> None:
+    ok, text = pressed(make_hook(calls_itself(box, "OceanBase_CE 5.0.0.1 (r1)", "5.7.25-OceanBase_CE-v5.0.0.1")))
     assert (ok, text) == (
         False,
-        "OceanBase 4.3.0.1 is not supported by this release, which speaks 2.2.77 to 3.2.x; nothing was changed",
+        "OceanBase 5.0.0.1 is not supported by this release, which speaks 2.2.77 to 4.x; nothing was changed",
     )
+    assert not box.writes
 
 
 @pytest.mark.parametrize("where", ["SHOW GRANTS", "CDB_OB_BACKUP_ARCHIVELOG"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 from airflow_ob_provider.oceanbase.models import (
     ArchiveRow,
@@ -37,9 +38,11 @@ def row(
     started: datetime | None = STARTED,
     checkpoint: datetime | None = CHECKPOINT,
     status: str | None = None,
+    **more: Any,
 ) -> ArchiveRow:
     state = ArchiveState(state)
-    return ArchiveRow(tenant, state, str(state) if status is None else status, round_id, 0, started, checkpoint)
+    word = str(state) if status is None else status
+    return ArchiveRow(tenant, state, word, round_id, 0, started, checkpoint, **more)
 
 
 def snapshot(
@@ -47,10 +50,16 @@ def snapshot(
     tenants: tuple[Tenant, ...] | None = None,
     read_at: datetime = NOW,
     scope: Scope = Scope.CLUSTER,
+    out_of_scope: tuple[Tenant, ...] = (),
 ) -> ArchiveSnapshot:
     if tenants is None:
         tenants = tuple(item.tenant for item in rows if item.tenant.is_user)
-    return ArchiveSnapshot(read_at, scope, rows, tenants)
+    return ArchiveSnapshot(read_at, scope, rows, tenants, out_of_scope)
+
+
+def by_tenant(*rows: ArchiveRow, **more: Any) -> ArchiveSnapshot:
+    """Where each tenant archives by itself."""
+    return snapshot(*rows, scope=Scope.TENANT, **more)
 
 
 def pieces(
@@ -83,7 +92,12 @@ def pieces(
     )
 
 
-def piece_snapshot(*rows: TenantPieces, tenants: tuple[Tenant, ...] | None = None, round_id: int = 3) -> PieceSnapshot:
+def piece_snapshot(
+    *rows: TenantPieces,
+    tenants: tuple[Tenant, ...] | None = None,
+    round_id: int = 3,
+    scope: Scope = Scope.CLUSTER,
+) -> PieceSnapshot:
     if tenants is None:
         tenants = tuple(item.tenant for item in rows if item.tenant.is_user)
-    return PieceSnapshot(NOW, round_id, rows, tenants)
+    return PieceSnapshot(NOW, round_id, rows, tenants, scope=scope)

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_ob_provider.oceanbase.destination import MAX_LENGTH, Destination, DestinationOption
+from airflow_ob_provider.oceanbase.destination import (
+    MAX_LENGTH,
+    Destination,
+    DestinationOption,
+    Keys,
+    check_piece_switch_interval,
+)
 from airflow_ob_provider.oceanbase.redact import redact
 from airflow_ob_provider.oceanbase.statements import quote
 
@@ -77,7 +83,7 @@ def test_keys_never_show(access_id: str, access_key: str) -> None:
     # Marked, so that a short key is not found by chance in other words.
     access_id, access_key = f"\u2620{access_id}", f"\u2620{access_key}"
     plain = Destination.parse("oss://bucket/dir?host=h.example.com")
-    destination = plain.with_secrets(access_id, access_key)
+    destination = plain.with_keys(Keys(access_id, access_key))
     assert destination.uri == f"oss://bucket/dir?host=h.example.com&access_id={access_id}&access_key={access_key}"
     assert "\u2620" not in f"{destination} {destination!r} {destination.redacted}"
     assert destination.redacted == redact(destination.uri) == redact(destination.redacted)
@@ -98,25 +104,24 @@ def test_a_misspelt_or_foreign_key_does_not_show_either(name: str) -> None:
 
 
 def test_keys_replace_the_ones_in_the_uri() -> None:
-    destination = Destination.parse(OSS).with_secrets("other", "keys")
+    destination = Destination.parse(OSS).with_keys(Keys("other", "keys"))
     assert destination.secrets == (("access_id", "other"), ("access_key", "keys"))
 
 
 @pytest.mark.parametrize(
     ("uri", "host", "expected"),
     [
-        ("oss://b/d", None, None),
         ("oss://b/d", "", None),
         ("oss://b/d", "conn.example.com", "conn.example.com"),
         ("oss://b/d?host=uri.example.com", "conn.example.com", "uri.example.com"),
     ],
 )
-def test_the_endpoint_comes_from_the_uri_first(uri: str, host: str | None, expected: str | None) -> None:
-    assert dict(Destination.parse(uri).with_secrets("i", "k", host).parameters).get("host") == expected
+def test_the_endpoint_comes_from_the_uri_first(uri: str, host: str, expected: str | None) -> None:
+    assert dict(Destination.parse(uri).with_keys(Keys("i", "k", host)).parameters).get("host") == expected
 
 
 def test_a_key_with_a_blank_is_percent_encoded_without_harm_to_the_rest() -> None:
-    destination = Destination.parse("oss://b/d?host=h").with_secrets("id", "a b/c+d=")
+    destination = Destination.parse("oss://b/d?host=h").with_keys(Keys("id", "a b/c+d="))
     assert destination.uri.endswith("access_key=a%20b/c+d=")
     assert destination.problem() is None
     # The log masker is told what is in the text, and what was given is found in it too.
@@ -124,7 +129,7 @@ def test_a_key_with_a_blank_is_percent_encoded_without_harm_to_the_rest() -> Non
 
 
 def test_a_key_with_an_ampersand_is_refused() -> None:
-    destination = Destination.parse("oss://b/d?host=h").with_secrets("id", "a&host=evil")
+    destination = Destination.parse("oss://b/d?host=h").with_keys(Keys("id", "a&host=evil"))
     assert destination.problem() == "a parameter holds '&', which begins the next parameter"
     assert "evil" not in str(destination)
 
@@ -155,7 +160,7 @@ def test_same_place(one: str, other: str, same: bool) -> None:
     assert Destination.parse(other).same_place(Destination.parse(one)) is same
 
 
-# --- what a 3.x server would refuse -----------------------------------------------------------------------------------
+# --- what every server would refuse -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -167,6 +172,11 @@ def test_same_place(one: str, other: str, same: bool) -> None:
         OSS,
         "oss://bucket?host=h&access_id=i&access_key=k",
         COS,
+        "s3://bucket/dir?host=h&access_id=i&access_key=k",
+        "s3://bucket/dir?host=s3.us-west-2.amazonaws.com&s3_region=us-west-2&access_id=i&access_key=k",
+        "azblob://container/dir?host=h&access_id=i&access_key=k",
+        "file:///data/{cluster}/{tenant}",
+        "oss://bucket/{tenant_id}?host=h&access_id=i&access_key=k",
     ],
 )
 def test_legal(uri: str) -> None:
@@ -178,12 +188,17 @@ def test_legal(uri: str) -> None:
 @pytest.mark.parametrize(
     ("uri", "problem"),
     [
+        ("nfs:///data", "scheme 'nfs' is not one of file, oss, cos, s3, azblob (lower case)"),
+        ("FILE:///data", "scheme 'FILE' is not one of file, oss, cos, s3, azblob (lower case)"),
+        ("S3://bucket/dir?host=h&access_id=i&access_key=k", "scheme 'S3' is not one of"),
         (
-            "s3://bucket/dir?host=h&access_id=i&access_key=k",
-            "scheme 's3' is not one of file, oss, cos (lower case); S3",
+            "obs://bucket/dir",
+            "scheme 'obs' is not one of file, oss, cos, s3, azblob (lower case); OBS is reached as s3",
         ),
-        ("nfs:///data", "scheme 'nfs' is not one of file, oss, cos"),
-        ("FILE:///data", "scheme 'FILE' is not one of file, oss, cos (lower case)"),
+        (
+            "OBS://bucket/dir",
+            "scheme 'OBS' is not one of file, oss, cos, s3, azblob (lower case); OBS is reached as s3",
+        ),
         ("OSS://bucket/dir?host=h&access_id=i&access_key=k", "scheme 'OSS' is not one of"),
         ("file://data/backup", "file:// needs an absolute path (file:///data/…), not 'data/backup'"),
         ("file://./backup", "file:// needs an absolute path"),
@@ -204,10 +219,62 @@ def test_legal(uri: str) -> None:
         ("oss://bucket/dir?host=&access_id=i&access_key=", "oss:// needs host, access_key ("),
         ("cos://bucket/dir?host=h&access_id=i&access_key=k", "cos:// needs appid ("),
         ("cos://bucket/dir", "cos:// needs host, access_id, access_key, appid ("),
+        ("s3://bucket/dir", "s3:// needs host, access_id, access_key ("),
+        ("s3://bucket/dir?host=s3.us-west-2.amazonaws.com&access_id=i&access_key=k", "s3:// needs s3_region ("),
+        ("s3://bucket/dir?host=s3.cn-north-1.amazonaws.com.cn&access_id=i&access_key=k", "s3:// needs s3_region ("),
+        ("azblob://container/dir", "azblob:// needs host, access_id, access_key ("),
     ],
 )
 def test_refused(uri: str, problem: str) -> None:
     assert str(Destination.parse(uri).problem()).startswith(problem)
+
+
+@pytest.mark.parametrize(
+    "path", ["{Tenant}", "{tenants}", "{}", "{tenant", "tenant}", "{{tenant}}", "{tenant}}", "{x}/{tenant}"]
+)
+def test_braces_that_name_nothing(path: str) -> None:
+    problem = Destination.parse(f"file:///data/{path}").problem()
+    assert str(problem).startswith("braces may hold {cluster}, {tenant}, {tenant_id} only")
+
+
+@pytest.mark.parametrize(
+    ("path", "names", "filled"),
+    [
+        ("/data/backup", set(), "/data/backup"),
+        ("/data/{tenant}", {"tenant"}, "/data/shop"),
+        ("/data/{cluster}/{tenant}/{tenant_id}", {"cluster", "tenant", "tenant_id"}, "/data/prod/shop/1002"),
+        ("/data/{tenant}-{tenant}", {"tenant"}, "/data/shop-shop"),
+        ("/data/{nothing}", {"nothing"}, "/data/{nothing}"),
+    ],
+)
+def test_a_place_of_its_own_for_each_tenant(path: str, names: set[str], filled: str) -> None:
+    destination = Destination.parse(f"file://{path}")
+    assert destination.placeholders == names
+    one = destination.filled(cluster="prod", tenant="shop", tenant_id="1002")
+    assert (one.scheme, one.path) == ("file", filled)
+    assert destination.filled() == destination, "what is not told stays open"
+
+
+def test_filling_a_place_leaves_host_and_keys() -> None:
+    destination = Destination.parse("oss://bucket/{tenant}?host={tenant}").with_keys(Keys("{tenant}", "{tenant}"))
+    assert destination.placeholders == {"tenant"}
+    assert destination.filled(tenant="a").uri == "oss://bucket/a?host={tenant}&access_id={tenant}&access_key={tenant}"
+
+
+def test_keys_are_not_shown() -> None:
+    assert repr(Keys("AKID42", "wJalrX", "h.example.com")) == "Keys(host='h.example.com')"
+
+
+@pytest.mark.parametrize(("text", "days"), [("1d", 1), ("7d", 7), (" 3d ", 3)])
+def test_piece_switch_intervals(text: str, days: int) -> None:
+    assert check_piece_switch_interval(text) == days
+
+
+@pytest.mark.parametrize("text", ["0d", "8d", "1", "24h", "1D", "", "1.5d", "11d", "-1d", "٣d", None, 1, ["1d"]])
+def test_other_piece_switch_intervals_are_refused(text: object) -> None:
+    with pytest.raises(ValueError, match="piece_switch_interval must be 1d to 7d, not ") as caught:
+        check_piece_switch_interval(text)
+    assert repr(text) in str(caught.value)
 
 
 @pytest.mark.parametrize("letter", ["a", "备"])
@@ -224,9 +291,9 @@ def test_length_is_counted_in_bytes(letter: str) -> None:
 
 def test_length_counts_the_keys() -> None:
     plain = Destination.parse("oss://b/d?host=h")
-    room = 2047 - len(plain.with_secrets("i", "").uri)
-    assert plain.with_secrets("i", "k" * room).problem() is None
-    assert "2048 bytes" in str(plain.with_secrets("i", "k" * (room + 1)).problem())
+    room = 2047 - len(plain.with_keys(Keys("i", "")).uri)
+    assert plain.with_keys(Keys("i", "k" * room)).problem() is None
+    assert "2048 bytes" in str(plain.with_keys(Keys("i", "k" * (room + 1))).problem())
 
 
 @given(st.text(min_size=1, max_size=30))

@@ -23,7 +23,7 @@ TABLE = [
     (4012, TRANSIENT, "may have taken effect: read the state"),
     (4016, PERMANENT, "rootservice.log"),
     (4023, TRANSIENT, "Try again"),
-    (4025, TRANSIENT, "__all_server"),
+    (4025, TRANSIENT, "inactive"),
     (4114, TRANSIENT, "3.1.0"),
     (4147, PERMANENT, "separated by blanks"),
     (4179, PERMANENT, "enable_major_freeze"),
@@ -59,10 +59,45 @@ TABLE = [
     (9063, PERMANENT, "NFS"),
     (9064, PERMANENT, "full data backup"),
 ]
+# What 4.x answers besides (V4.2.5 manual, ob_errno.def of 4.3.5).
+TABLE_4 = [
+    (1062, STATE, "may be what was wanted"),
+    (1149, PERMANENT, "version table"),
+    (4017, STATE, "may be what was wanted"),
+    (4018, PERMANENT, "message"),
+    (4103, PERMANENT, "NFS mount options"),
+    (4263, TRANSIENT, "log backup starts without it"),
+    (5260, PERMANENT, "UNLOCK"),
+    (9022, STATE, "STATUS"),
+    (9053, TRANSIENT, "clean-up"),
+    (9069, TRANSIENT, "clean-up"),
+    (9070, PERMANENT, "Mount it on every OBServer"),
+    (9071, PERMANENT, "list, read, write and delete"),
+    (9077, PERMANENT, "full data backup"),
+    (9078, PERMANENT, "earlier moment"),
+    (9079, PERMANENT, "later moment"),
+    (9080, PERMANENT, "empty directory"),
+    (9081, PERMANENT, "empty directory"),
+    (9082, PERMANENT, "room"),
+    (9083, PERMANENT, "NFS mount options"),
+    (9084, PERMANENT, "NFS mount options"),
+    (9085, PERMANENT, "data backup again"),
+    (9086, PERMANENT, "data backup again"),
+    (9087, PERMANENT, "Mandatory"),
+    (9091, STATE, "read STATUS"),
+    (9092, STATE, "read STATUS"),
+    (9113, PERMANENT, "checksum_type"),
+    (9117, PERMANENT, "s3_region"),
+    (9118, PERMANENT, "host"),
+    (9129, PERMANENT, "keys"),
+    (9140, PERMANENT, "enable_worm"),
+]
 LOST = [2002, 2003, 2006, 2013, 2014, 2055]
+REFUSED = [1044, 1054, 1142, 1193, 2026, 5160]
+REST = [1040, 1205, 2000]
 
 
-@pytest.mark.parametrize(("errno", "kind", "words"), TABLE)
+@pytest.mark.parametrize(("errno", "kind", "words"), [*TABLE, *TABLE_4])
 def test_the_table(errno: int, kind: Kind, words: str) -> None:
     found = fact(errno)
     assert found.code == errno
@@ -83,13 +118,13 @@ def test_after_a_lost_connection_the_state_is_read() -> None:
         assert "read the state" in fact(errno).hint
 
 
-@pytest.mark.parametrize("errno", [1044, 1054, 1142, 1193, 2026, 5160])
+@pytest.mark.parametrize("errno", REFUSED)
 def test_other_refusals_are_permanent(errno: int) -> None:
     assert fact(errno).kind is PERMANENT
 
 
 def test_all_facts_can_be_shown() -> None:
-    assert {code for code, _, _ in TABLE} <= set(FACTS)
+    assert {code for code, _, _ in (*TABLE, *TABLE_4)} | {*LOST, *REFUSED, *REST} == set(FACTS)
     for code, found in FACTS.items():
         assert found.code == code
         assert found.meaning.strip() == found.meaning != ""

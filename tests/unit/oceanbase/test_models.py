@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from airflow_ob_provider.oceanbase.destination import Destination
 from airflow_ob_provider.oceanbase.models import (
+    MAX_AHEAD_SECONDS,
     ArchiveState,
     FileStatus,
     Finding,
@@ -23,7 +25,7 @@ from airflow_ob_provider.oceanbase.models import (
     to_json,
 )
 from airflow_ob_provider.oceanbase.statements import Statement
-from tests.unit.oceanbase.builders import BANK, NOW, SHOP, SYS, pieces, row, snapshot
+from tests.unit.oceanbase.builders import BANK, NOW, SHOP, SYS, by_tenant, piece_snapshot, pieces, row, snapshot
 
 WORDS = {
     ArchiveState: {
@@ -114,6 +116,86 @@ def test_a_tenant_of_an_old_name_is_told_by_its_number() -> None:
     assert renamed.without_row(()) == ()
 
 
+def test_a_row_tells_its_state_and_what_the_server_remarks() -> None:
+    assert str(row(SHOP)) == "shop DOING (round 3)"
+    assert str(row(SHOP, "UNKNOWN", status="MIXED")) == "shop MIXED (round 3)"
+    assert str(row(SHOP, "INTERRUPTED", remark="log was recycled")) == "shop INTERRUPTED (round 3; log was recycled)"
+
+
+@pytest.mark.parametrize(
+    "change", [{"state": "STOP"}, {"round_id": 4}, {"archivelog": True}, {"archivelog": False}, {"deferred": True}]
+)
+def test_a_phase_is_what_a_statement_moves(change: dict[str, Any]) -> None:
+    assert row(SHOP, **change).phase != row(SHOP).phase
+
+
+def test_time_passing_is_no_other_phase() -> None:
+    later = row(SHOP, checkpoint=NOW, started=NOW, timestamp=NOW, remark="slow", blocked="x", idle=True)
+    assert later.phase == row(SHOP).phase
+
+
+def test_a_tenant_of_another_status_is_the_same_tenant() -> None:
+    assert Tenant(1001, "shop", "DROPPING") == SHOP
+    assert Tenant(1001, "shop").status == "NORMAL"
+
+
+def test_some_tenants_of_a_snapshot() -> None:
+    rows = (row(SHOP, round_id=5), row(BANK, round_id=7))
+    gone = Tenant(1003, "gone", "RESTORE")
+    whole = by_tenant(*rows, out_of_scope=(gone,))
+    assert whole.of([]) is whole
+    one = whole.of(["bank", "nobody"])
+    assert (one.rows, one.tenants, one.out_of_scope) == (rows[1:], (BANK,), (gone, SHOP))
+    assert one.rounds == {"bank": 7}
+    assert one.of(["bank"]) == one
+    assert whole.of(["nobody"]).rows == ()
+
+
+def test_a_cluster_is_not_divided() -> None:
+    whole = snapshot(row(SYS), row(SHOP), row(BANK))
+    assert whole.of(["shop"]) is whole
+
+
+def test_rounds_by_what_they_govern() -> None:
+    assert snapshot(row(SYS, round_id=4), row(SHOP, round_id=3)).rounds == {"cluster": 4}
+    assert snapshot().rounds == {"cluster": 0}
+    assert by_tenant(row(SHOP, round_id=5), row(BANK, round_id=0)).rounds == {"shop": 5, "bank": 0}
+    assert by_tenant().rounds == {}
+
+
+@pytest.mark.parametrize(
+    ("timestamps", "until"),
+    [
+        ((), 0.0),
+        ((None, None), 0.0),
+        ((-5.0, None), 0.0),
+        ((2.0, None), 2.0),
+        ((2.0, 7.5), 7.5),
+        ((MAX_AHEAD_SECONDS, 1.0), MAX_AHEAD_SECONDS),
+        ((MAX_AHEAD_SECONDS + 0.001, 1.0), 1.0),
+        ((28_800.0, None), 0.0),
+    ],
+)
+def test_the_moment_that_everything_written_lies_before(timestamps: tuple[float | None, ...], until: float) -> None:
+    rows = [
+        row(tenant, timestamp=None if ahead is None else NOW + timedelta(seconds=ahead))
+        for tenant, ahead in zip((SHOP, BANK), timestamps, strict=False)
+    ]
+    assert by_tenant(*rows).written_until == NOW + timedelta(seconds=until)
+
+
+def test_some_tenants_of_pieces() -> None:
+    rows = (pieces(SHOP, round_id=5), pieces(BANK, round_id=7))
+    whole = piece_snapshot(*rows, scope=Scope.TENANT)
+    assert whole.of([]) is whole
+    assert whole.rounds == {"shop": 5, "bank": 7}
+    one = whole.of(["bank", "nobody"])
+    assert (one.rows, one.tenants, one.rounds) == (rows[1:], (BANK,), {"bank": 7})
+    cluster = piece_snapshot(pieces(SYS), pieces(SHOP), round_id=4)
+    assert cluster.of(["shop"]) is cluster
+    assert cluster.rounds == {"cluster": 4}
+
+
 @pytest.mark.parametrize(
     ("count", "first", "newest", "missing"), [(1, 0, 0, 0), (3, 1, 3, 0), (2, 1, 3, 1), (2, 5, 6, 0), (1, 2, 2, 0)]
 )
@@ -179,16 +261,29 @@ def test_models_as_json() -> None:
         }
     )
     assert json.loads(json.dumps(shown)) == {
-        "finding": {"check": "version", "level": "OK", "observed": "3.1.5", "expected": "3.x", "hint": ""},
+        "finding": {
+            "check": "version",
+            "level": "OK",
+            "observed": "3.1.5",
+            "expected": "3.x",
+            "hint": "",
+            "tenants": [],
+        },
         "rows": [
             {
-                "tenant": {"tenant_id": 1001, "name": "shop"},
+                "tenant": {"tenant_id": 1001, "name": "shop", "status": "NORMAL"},
                 "state": "DOING",
                 "status": "DOING",
                 "round_id": 3,
                 "piece_id": 0,
                 "started": "2024-04-13 16:00:00.000000+08:00",
                 "checkpoint": None,
+                "archivelog": None,
+                "deferred": False,
+                "blocked": "",
+                "idle": False,
+                "remark": "",
+                "timestamp": None,
             }
         ],
         "when": ["2024-04-13 17:00:00.000000+08:00", "2024-04-13 17:00:00.000001+08:00"],

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_ob_provider.oceanbase.destination import Keys
 from airflow_ob_provider.oceanbase.options import (
     COMPRESSIONS,
     KEEP,
@@ -155,6 +156,46 @@ def test_other_words_are_refused(word: object) -> None:
         ValueError, match=r"compression must be one of disable, enable, lz4_1\.0, zstd_1\.3\.8, keep; not "
     ):
         WantedOption.check("keep", word)
+
+
+@pytest.mark.parametrize(
+    ("given", "number"),
+    [(0, 0), (120, 120), ("60", 60), (" 7200 ", 7200), (None, None), ("", None), ("None", None), (" ", None)],
+)
+def test_lag_targets(given: object, number: int | None) -> None:
+    wanted = WantedOption.check("keep", "keep", given)
+    assert (wanted.lag_target, wanted.mode, wanted.compression, wanted.concurrency) == (number, None, None, None)
+
+
+@pytest.mark.parametrize("given", [-1, 7201, "7201", 1.5, "1m", "60s", True, [60], "²", "9" * 30])
+def test_other_lag_targets_are_refused(given: object) -> None:
+    with pytest.raises(ValueError, match="lag_target must be a whole number of seconds from 0 to 7200, not ") as caught:
+        WantedOption.check("keep", "keep", given)
+    assert repr(given) in str(caught.value)
+
+
+@pytest.mark.parametrize(("given", "number"), [(0, 0), (100, 100), ("8", 8), (None, None), ("None", None)])
+def test_concurrencies(given: object, number: int | None) -> None:
+    assert WantedOption.check(concurrency=given) == WantedOption(concurrency=number)
+
+
+@pytest.mark.parametrize("given", [-1, 101, "many", False, 0.5])
+def test_other_concurrencies_are_refused(given: object) -> None:
+    with pytest.raises(ValueError, match="concurrency must be a whole number from 0 to 100, not "):
+        WantedOption.check(concurrency=given)
+
+
+def test_nothing_given_is_nothing_wanted() -> None:
+    assert WantedOption.check() == WantedOption()
+    assert not WantedOption.check().differs_from(ArchiveOption(OPTIONAL, None))
+
+
+def test_keys_of_a_wish_are_not_shown() -> None:
+    wanted = WantedOption.check("mandatory", lag_target=60).with_keys(Keys("AKID42", "wJalrX"))
+    assert (wanted.mode, wanted.lag_target) == (MANDATORY, 60)
+    assert wanted.keys == Keys("AKID42", "wJalrX")
+    assert "AKID42" not in repr(wanted)
+    assert wanted.with_keys(None).keys is None
 
 
 # --- the way from one to another --------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from airflow_ob_provider.oceanbase.models import ArchiveState, Scope
 from airflow_ob_provider.oceanbase.plans import Action, plan_start, plan_stop
 from airflow_ob_provider.oceanbase.waits import RECOVERY
-from tests.unit.oceanbase.builders import BANK, SHOP, SYS, row, snapshot
+from tests.unit.oceanbase.builders import BANK, SHOP, SYS, by_tenant, row, snapshot
 
 START = {
     # state: without and with restart_interrupted
@@ -17,8 +17,8 @@ START = {
     "PREPARE": ("nothing", "nothing"),
     "BEGINNING": ("nothing", "nothing"),
     "DOING": ("nothing", "nothing"),
-    "SUSPENDING": ("refuse", "refuse"),
-    "SUSPEND": ("refuse", "refuse"),
+    "SUSPENDING": ("resume", "resume"),
+    "SUSPEND": ("resume", "resume"),
     "STOPPING": ("wait", "wait"),
     "INTERRUPTED": ("refuse", "stop"),
     "UNKNOWN": ("refuse", "refuse"),
@@ -68,14 +68,12 @@ def test_an_interrupted_round_is_not_touched_unasked() -> None:
 
 def test_an_interrupted_round_is_asked_to_stop_once() -> None:
     interrupted = snapshot(row(SYS, "INTERRUPTED", round_id=3))
-    (first,) = plan_start(interrupted, restart_interrupted=True, stopped_rounds=(1, 2))
+    (first,) = plan_start(interrupted, restart_interrupted=True, asked={("shop", Action.STOP)})
     assert first.action is Action.STOP
-    (again,) = plan_start(interrupted, restart_interrupted=True, stopped_rounds=(3,))
+    (again,) = plan_start(interrupted, restart_interrupted=True, asked={("sys", Action.STOP)})
     assert again.action is Action.REFUSE
-    assert again.reason == "it is INTERRUPTED (round 3) although it was asked to stop"
-    assert again.hint == "Look into rootservice.log."
-    (later,) = plan_start(snapshot(row(SYS, "INTERRUPTED", round_id=4)), restart_interrupted=True, stopped_rounds=(3,))
-    assert later.action is Action.STOP
+    assert again.reason == ("it is INTERRUPTED (round 3) and restart_interrupted is set although it was asked to stop")
+    assert "look into rootservice.log" in again.hint
 
 
 def test_the_servers_own_word_is_told() -> None:
@@ -100,18 +98,99 @@ def test_no_governing_row_no_step() -> None:
     st.sampled_from(ArchiveState),
     st.lists(st.sampled_from(ArchiveState), max_size=2),
     st.booleans(),
-    st.sets(st.integers(1, 4)).map(tuple),
+    st.sets(st.tuples(st.sampled_from(["sys", "shop"]), st.sampled_from(["start", "stop", "resume"]))),
 )
 def test_only_stop_is_ever_started_and_nothing_is_stopped_unasked(
-    state: ArchiveState, others: list[ArchiveState], restart: bool, stopped_rounds: tuple[int, ...]
+    state: ArchiveState, others: list[ArchiveState], restart: bool, asked: set[tuple[str, Action]]
 ) -> None:
     rows = [row(tenant, other) for tenant, other in zip((SHOP, BANK), others, strict=False)]
-    for step in plan_start(
-        snapshot(row(SYS, state), *rows), restart_interrupted=restart, stopped_rounds=stopped_rounds
-    ):
+    for step in plan_start(snapshot(row(SYS, state), *rows), restart_interrupted=restart, asked=asked):
+        assert ("sys", step.action) not in asked, "nothing is sent twice"
         if step.action is Action.START:
             assert state is ArchiveState.STOP
+        if step.action is Action.RESUME:
+            assert state in {ArchiveState.SUSPENDING, ArchiveState.SUSPEND}
         if step.action is Action.STOP:
             assert restart
             assert state is ArchiveState.INTERRUPTED
-            assert 3 not in stopped_rounds
+
+
+# --- each tenant by itself --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("state", "action", "words"),
+    [
+        ("STOP", Action.START, "start"),
+        ("SUSPEND", Action.RESUME, "go on"),
+        ("SUSPENDING", Action.RESUME, "go on"),
+        ("INTERRUPTED", Action.STOP, "stop"),
+    ],
+)
+def test_what_was_sent_is_not_sent_again(state: str, action: Action, words: str) -> None:
+    found = by_tenant(row(SHOP, state), row(BANK, state))
+    shop, bank = plan_start(found, restart_interrupted=True, asked=[("shop", action)])
+    assert shop.action is Action.REFUSE
+    assert shop.reason.endswith(f" although it was asked to {words}")
+    assert "run this task again" in shop.hint
+    assert bank.action is action
+    assert str(bank) == f"bank: {action}, because {bank.reason}"
+
+
+@pytest.mark.parametrize("state", ["DOING", "BEGINNING", "SUSPEND", "INTERRUPTED"])
+def test_what_was_asked_to_stop_is_not_asked_again(state: str) -> None:
+    (step,) = plan_stop(by_tenant(row(SHOP, state)), asked={("shop", Action.STOP)})
+    assert step.action is Action.REFUSE
+    assert step.reason == f"it is {state} (round 3) although it was asked to stop"
+
+
+@pytest.mark.parametrize("state", ["DOING", "STOPPING", "STOP"])
+def test_what_is_not_sent_may_be_planned_again(state: str) -> None:
+    """A start that was sent does not stand in the way of a stop, nor of waiting for it, nor of leaving it alone."""
+    asked = {("shop", action) for action in (Action.START, Action.RESUME)}
+    (step,) = plan_stop(by_tenant(row(SHOP, state)), asked=asked)
+    assert step.action == STOP[state]
+
+
+def test_a_tenant_without_a_usable_destination_is_not_started() -> None:
+    stuck = row(SHOP, "STOP", round_id=0, blocked="it has no destination")
+    shop, bank = plan_start(by_tenant(stuck, row(BANK, "STOP")))
+    assert shop.action is Action.REFUSE
+    assert shop.reason == "it is STOP (round 0), and it has no destination"
+    assert "SetBackupDestinationOperator" in shop.hint
+    assert bank.action is Action.START
+    (running,) = plan_start(by_tenant(row(SHOP, blocked="it has no destination")))
+    assert running.action is Action.NOTHING, "it runs all the same"
+
+
+def test_a_destination_that_is_switched_off_is_switched_on_before_the_start() -> None:
+    (step,) = plan_start(by_tenant(row(SHOP, "STOP", deferred=True)))
+    assert step.action is Action.RESUME
+    (again,) = plan_start(by_tenant(row(SHOP, "STOP", deferred=True)), asked={("shop", Action.RESUME)})
+    assert again.action is Action.REFUSE
+    (switched_on,) = plan_start(by_tenant(row(SHOP, "STOP")), asked={("shop", Action.RESUME)})
+    assert switched_on.action is Action.START
+
+
+@pytest.mark.parametrize(
+    ("state", "archivelog", "action"),
+    [
+        ("STOP", True, "stop"),
+        ("STOP", False, "nothing"),
+        ("STOP", None, "nothing"),
+        ("STOPPING", True, "stop"),
+        ("STOPPING", False, "wait"),
+        ("STOPPING", None, "wait"),
+        ("DOING", True, "stop"),
+    ],
+)
+def test_a_mode_that_would_start_the_next_round_is_switched_off(
+    state: str, archivelog: bool | None, action: str
+) -> None:
+    (step,) = plan_stop(by_tenant(row(SHOP, state, archivelog=archivelog)))
+    assert step.action == action
+
+
+def test_what_the_server_remarks_is_told() -> None:
+    (step,) = plan_start(by_tenant(row(SHOP, "INTERRUPTED", remark="-4184 (server out of disk space)")))
+    assert step.reason == "it is INTERRUPTED (round 3): -4184 (server out of disk space)"

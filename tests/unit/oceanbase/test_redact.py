@@ -10,7 +10,14 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from airflow_ob_provider.oceanbase.redact import MASK, is_secret_name, is_sensitive, redact, redact_server_message
+from airflow_ob_provider.oceanbase.redact import (
+    MASK,
+    is_secret_name,
+    is_sensitive,
+    redact,
+    redact_server_message,
+    shows_keys,
+)
 
 # What object stores put into keys, and a few they do not. At least 6 long, so that no key is part of ordinary words.
 KEY_ALPHABET = string.ascii_letters + string.digits + "/+=%-_.~!#$,:;@"
@@ -353,3 +360,27 @@ def test_names_of_secrets(name: str) -> None:
 @pytest.mark.parametrize("name", ["host", "appid", "", "access", "delete_mode"])
 def test_other_names(name: str) -> None:
     assert not is_secret_name(name)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SHOW PARAMETERS LIKE 'backup_dest'",
+        "show parameters",
+        "SELECT * FROM oceanbase.CDB_OB_ARCHIVE_DEST",
+        "SELECT * FROM oceanbase.dba_ob_archive_dest",
+        "SELECT value FROM CDB_OB_BACKUP_PARAMETER",
+        "SELECT * FROM oceanbase.__all_virtual_backup_storage_info",
+        "SELECT value FROM GV$OB_PARAMETERS WHERE name = 'x'",
+        "SELECT * FROM __all_virtual_tenant_parameter_stat",
+        "SELECT backup_dest FROM oceanbase.CDB_OB_BACKUP_SET_DETAILS",
+        "SELECT * FROM (\n  SELECT * FROM oceanbase.CDB_OB_ARCHIVE_DEST\n) d",
+    ],
+)
+def test_statements_whose_rows_may_hold_keys(sql: str) -> None:
+    assert shows_keys(sql)
+
+
+@pytest.mark.parametrize("sql", ["", "SELECT 1", "SELECT * FROM gv$tenant", "SELECT * FROM CDB_OB_ARCHIVELOG"])
+def test_statements_whose_rows_hold_none(sql: str) -> None:
+    assert not shows_keys(sql)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_ob_provider.oceanbase.rows import UnreadableError, moment, text, whole, zone_of
+from airflow_ob_provider.oceanbase.rows import UnreadableError, moment, scn, text, whole, zone_of
 from tests.unit.oceanbase.builders import CST
 
 
@@ -101,6 +101,52 @@ def test_any_time_is_read_back(when: datetime, offset: int) -> None:
 def test_what_is_no_time_raises(value: object) -> None:
     with pytest.raises(UnreadableError, match=r"t is .*, not a time"):
         moment({"t": value}, "t", CST)
+
+
+# --- system change numbers --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "value", [1699425347000135913, "1699425347000135913", b"1699425347000135913", Decimal(1699425347000135913)]
+)
+def test_system_change_numbers(value: object) -> None:
+    found = scn({"s": value}, "s", CST)
+    assert found == datetime(2023, 11, 8, 14, 35, 47, 135, tzinfo=CST)
+    assert found is not None
+    assert found.utcoffset() == timedelta(hours=8)
+
+
+@pytest.mark.parametrize("value", [0, "0", None, ""])
+def test_system_change_numbers_that_are_not_set(value: object) -> None:
+    assert scn({"s": value}, "s", CST) is None
+
+
+@given(st.integers(1, 2**62), st.integers(0, 999), st.integers(-14 * 60, 14 * 60))
+def test_a_moment_is_never_claimed_too_early_nor_too_late(microseconds: int, rest: int, offset: int) -> None:
+    """Rounded down to microseconds, whatever the zone."""
+    microseconds %= 8 * 10**15
+    number = microseconds * 1000 + rest
+    found = scn({"s": number}, "s", timezone(timedelta(minutes=offset)))
+    if not number:
+        assert found is None
+        return
+    assert found is not None
+    assert (found - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(microseconds=1) == microseconds  # noqa: UP017
+
+
+@pytest.mark.parametrize("value", [2**63 * 1000, 10**30, -(10**30)])
+def test_a_system_change_number_that_is_no_time(value: int) -> None:
+    with pytest.raises(UnreadableError, match=f"s is {value}, not a system change number"):
+        scn({"s": value}, "s", CST)
+
+
+@pytest.mark.parametrize("value", ["MAX", "2021-07-22 15:18:06", 1.5])
+def test_what_is_no_system_change_number(value: object) -> None:
+    with pytest.raises(UnreadableError, match="not a whole number"):
+        scn({"s": value}, "s", CST)
+
+
+# --- the server's offset ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,28 @@ def test_hostile_tenant_names(name: object) -> None:
         check_tenant_names([name])
 
 
-@pytest.mark.parametrize("tenants", ["shop", b"shop", 1, {"shop": 1}, object()])
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("shop", ("shop",)),
+        (" shop , bank,shop ", ("shop", "bank")),
+        ("", ()),
+        ("  ", ()),
+    ],
+)
+def test_a_text_holds_names_separated_by_commas(text: str, names: tuple[str, ...]) -> None:
+    """Rendered templates arrive as text."""
+    assert check_tenant_names(text) == names
+
+
+@pytest.mark.parametrize("text", ["shop bank", "shop;bank", "shop,", ",", "['shop']", '["shop", "bank"]', "a'); DROP"])
+def test_other_texts_are_no_names(text: str) -> None:
+    """Nor do they mean all tenants."""
+    with pytest.raises(ValueError, match="is not a tenant name"):
+        check_tenant_names(text)
+
+
+@pytest.mark.parametrize("tenants", [b"shop", 1, {"shop": 1}, object(), True])
 def test_what_is_no_list_of_tenants(tenants: object) -> None:
     with pytest.raises(ValueError, match="tenants must be a list"):
         check_tenant_names(tenants)
@@ -117,7 +138,9 @@ def test_what_is_no_list_of_tenants(tenants: object) -> None:
 
 def test_the_field_is_named() -> None:
     with pytest.raises(ValueError, match="freeze_tenants must be"):
-        check_tenant_names("shop", field_name="freeze_tenants")
+        check_tenant_names(7, field_name="freeze_tenants")
+    with pytest.raises(ValueError, match="freeze_tenants: 'a b' is not"):
+        check_tenant_names(["a b"], field_name="freeze_tenants")
 
 
 @pytest.mark.parametrize("value", [1, 1.0, 5, 3600, 3599.9])

@@ -141,3 +141,36 @@ def test_where_log_archive_cannot_work(number: str, unusable: str | None) -> Non
 )
 def test_force_cancel(number: str, expected: bool) -> None:
     assert OceanBaseVersion.parse(f"OceanBase {number}").has_force_cancel is expected
+
+
+@pytest.mark.parametrize(
+    ("number", "log_mode", "lag_target", "all_user", "forces_stop"),
+    [
+        ("3.2.4.3", False, False, False, False),
+        ("4.0.0.0", False, False, False, False),
+        ("4.1.0.0", True, False, False, False),
+        ("4.1.0.2", True, False, False, False),
+        ("4.2.0.0", True, True, False, False),
+        ("4.2.1.0", True, True, True, False),
+        ("4.2.2.1", True, True, True, False),
+        ("4.2.3.0", True, True, True, True),
+        ("4.2.5.1", True, True, True, True),
+        ("4.3.0.1", True, True, True, False),
+        ("4.3.2.1", True, True, True, False),
+        ("4.3.3.0", True, True, True, True),
+        ("4.3.5.1", True, True, True, True),
+        ("4.4.0.0", True, True, True, True),
+    ],
+)
+def test_what_4_can_do(number: str, log_mode: bool, lag_target: bool, all_user: bool, forces_stop: bool) -> None:
+    version = OceanBaseVersion.parse(f"OceanBase {number}")
+    assert (version.has_log_mode, version.has_lag_target) == (log_mode, lag_target)
+    assert (version.has_all_user, version.forces_stop) == (all_user, forces_stop)
+
+
+@pytest.mark.parametrize(
+    ("number", "community"),
+    [("2.2.77", False), ("3.1.0", True), ("3.1.5", True), ("3.2.4.3", False), ("4.2.5.1", False)],
+)
+def test_community_edition_of_3(number: str, community: bool) -> None:
+    assert OceanBaseVersion.parse(f"OceanBase {number}").is_community is community

@@ -21,6 +21,7 @@ from airflow.sdk.bases.sensor import AirflowRescheduleException
 from airflow.sdk.exceptions import AirflowSkipException, TaskDeferralError, TaskDeferred
 from airflow.sdk.serde import deserialize, serialize
 
+from airflow_ob_provider.operators import archivelog as operators_archivelog
 from airflow_ob_provider.operators import base as operators_base
 from airflow_ob_provider.sandbox import Sandbox
 from airflow_ob_provider.triggers import oceanbase as trigger_module
@@ -46,6 +47,9 @@ class Time:
 
     def monotonic(self) -> float:
         return self.elapsed
+
+    def time(self) -> float:
+        return 2.0**20 + self.elapsed
 
     def utcnow(self) -> datetime:
         return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.elapsed)
@@ -81,7 +85,7 @@ def clock(cluster: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Time:
 
 
 def patch_time(time: Time, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (operators_base, waiting, trigger_module, tenacity, tenacity.nap):
+    for module in (operators_base, operators_archivelog, waiting, trigger_module, tenacity, tenacity.nap):
         monkeypatch.setattr(module, "time", time)
     monkeypatch.setattr("airflow.sdk.bases.sensor.time", time)
     monkeypatch.setattr("airflow.sdk.bases.sensor.timezone", time)
@@ -102,6 +106,7 @@ class Ti:
     try_number: int = 1
     dag_id: str = "dag"
     run_id: str = "manual__2026-01-01"
+    max_tries: int = 0
     first_reschedule: datetime | None = None
     xcom: dict[str, Any] = field(default_factory=dict)
 

@@ -55,18 +55,27 @@ def test_every_error_code(cluster: Sandbox, clock: Time, writer: str, monkeypatc
 
 
 FIELDS: dict[type, set[str]] = {
-    CheckBackupPrerequisitesOperator: {"oceanbase_conn_id", "destination", "dest_conn_id", "restart_interrupted"},
-    SetBackupDestinationOperator: {
-        "oceanbase_conn_id", "dry_run", "destination", "destination_option", "dest_conn_id"
+    CheckBackupPrerequisitesOperator: {
+        "oceanbase_conn_id", "tenants", "on_partial_failure", "destination", "dest_conn_id", "restart_interrupted"
     },
-    SetArchiveOptionOperator: {"oceanbase_conn_id", "dry_run", "mode", "allow_mandatory", "compression"},
+    SetBackupDestinationOperator: {
+        "oceanbase_conn_id", "tenants", "dry_run", "on_partial_failure", "destination", "destination_option",
+        "piece_switch_interval", "dest_conn_id",
+    },
+    SetArchiveOptionOperator: {
+        "oceanbase_conn_id", "tenants", "dry_run", "on_partial_failure", "mode", "compression", "lag_target",
+        "concurrency", "dest_conn_id", "allow_mandatory",
+    },
     MinorFreezeOperator: {
         "oceanbase_conn_id", "dry_run", "poll_interval", "timeout", "tenants", "wait", "on_timeout"
     },
     StartArchivelogOperator: {
-        "oceanbase_conn_id", "dry_run", "poll_interval", "timeout", "tenants", "restart_interrupted"
+        "oceanbase_conn_id", "dry_run", "poll_interval", "timeout", "tenants", "on_partial_failure",
+        "restart_interrupted",
     },
-    StopArchivelogOperator: {"oceanbase_conn_id", "dry_run", "poll_interval", "timeout", "confirm"},
+    StopArchivelogOperator: {
+        "oceanbase_conn_id", "dry_run", "poll_interval", "timeout", "tenants", "on_partial_failure", "confirm"
+    },
 }  # fmt: skip
 
 
@@ -108,10 +117,49 @@ def test_a_trigger_that_crashed_is_no_result(kind: type) -> None:
 
 def test_the_switch_itself_decides_nothing() -> None:
     switch = _SwitchOperator(task_id="task")
-    with pytest.raises(NotImplementedError):
-        switch.plan(None, ())  # type: ignore[arg-type]
-    with pytest.raises(NotImplementedError):
-        switch.check_effect(None)  # type: ignore[arg-type]
+    for decide in (
+        lambda: switch.plan(None, set()),  # type: ignore[arg-type]
+        lambda: switch.script(None, None),  # type: ignore[arg-type]
+        lambda: switch.wait(()),
+        lambda: switch.is_reached(None),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(NotImplementedError):
+            decide()
+
+
+TENANTWISE: dict[type, dict[str, Any]] = {
+    CheckBackupPrerequisitesOperator: {},
+    SetBackupDestinationOperator: {"destination": "file:///x"},
+    SetArchiveOptionOperator: {"mode": "mandatory"},
+    StartArchivelogOperator: {},
+    StopArchivelogOperator: {"confirm": True},
+}
+
+
+@pytest.mark.parametrize("kind", TENANTWISE)
+@pytest.mark.parametrize("word", ["ignore", "", None, "FAIL"])
+def test_what_to_do_on_partial_failure_is_one_of_two(cluster: Sandbox, kind: type, word: Any) -> None:
+    with pytest.raises(ValueError, match="on_partial_failure must be one of fail, continue; not "):
+        kind(task_id="task", on_partial_failure=word, **TENANTWISE[kind]).execute(make_context())
+    assert cluster.statements == ()
+
+
+@pytest.mark.parametrize("kind", TENANTWISE)
+def test_no_tenant_is_changed_alone_on_3x(cluster: Sandbox, kind: type) -> None:
+    for tenants in (["tenant1"], "tenant1"):
+        with pytest.raises(ValueError, match="archives the whole cluster; leave tenants out"):
+            kind(task_id="task", tenants=tenants, **TENANTWISE[kind]).execute(make_context())
+    assert cluster.writes == ()
+
+
+@pytest.mark.parametrize("kind", TENANTWISE)
+@pytest.mark.parametrize("nobody", [None, [], ""])
+def test_no_tenants_are_the_whole_cluster(cluster: Sandbox, clock: Time, kind: type, nobody: Any) -> None:
+    cluster.parameters["backup_dest"] = "file:///x"
+    context = make_context()
+    result = drive(kind(task_id="task", tenants=nobody, **TENANTWISE[kind]), context, clock)
+    assert (result["tenants"], result["failed"]) == ([], {}), "a cluster goes on as a whole"
+    assert context["ti"].xcom["tenants"] == []
 
 
 @pytest.mark.parametrize(

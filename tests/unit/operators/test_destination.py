@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowNotFoundException
 
-from airflow_ob_provider.exceptions import ArchiveStateError, NotVerifiedError, OceanBaseTransientError
+from airflow_ob_provider.exceptions import NotVerifiedError, OceanBaseTransientError, RequestRefusedError
 from airflow_ob_provider.operators.settings import SetBackupDestinationOperator
 from airflow_ob_provider.sandbox import Sandbox
 from tests.unit.operators.harness import Time, ending, make_context, writes
@@ -38,8 +38,10 @@ def test_it_sets_and_reads_back_on_every_server(cluster: Sandbox, clock: Time) -
     assert result == {
         "changed": True,
         "statements": [f"{SET}'{NFS}'"],
-        "destination": NFS,
-        "destination_option": "",
+        "before": {"cluster": "not set"},
+        "after": {"cluster": NFS},
+        "tenants": [],
+        "failed": {},
     }
 
 
@@ -50,7 +52,8 @@ def test_the_same_place_is_left_alone_in_every_state(cluster: Sandbox, clock: Ti
     cluster.force_status("DOING")
     cluster.force_status(state)
     result = execute(destination=again)
-    assert (result["changed"], result["statements"], result["destination"]) == (False, [], NFS)
+    assert (result["changed"], result["statements"]) == (False, [])
+    assert result["before"] == result["after"] == {"cluster": NFS}
     assert cluster.writes == ()
 
 
@@ -59,9 +62,9 @@ def test_another_place_is_refused_while_a_round_runs(cluster: Sandbox, clock: Ti
     cluster.parameters["backup_dest"] = NFS
     cluster.force_status(state)
     end = ending(lambda: execute(destination=OTHER))
-    assert isinstance(end.error, ArchiveStateError)
+    assert isinstance(end.error, RequestRefusedError)
     assert end.state == "failed"
-    assert f"{state} (round 1)" in end.text
+    assert end.text.startswith(f"cluster: the destination is {NFS} and log backup is {state} (round 1); {OTHER} can")
     assert "(9036)" in end.text
     assert "Stop log backup" in end.text
     assert cluster.writes == ()
@@ -70,7 +73,8 @@ def test_another_place_is_refused_while_a_round_runs(cluster: Sandbox, clock: Ti
 def test_a_state_that_is_not_shown_is_not_stop(cluster: Sandbox, clock: Time) -> None:
     cluster.faults.malformed = {"CDB_OB_BACKUP_ARCHIVELOG.TENANT_ID": 99}
     end = ending(lambda: execute(destination=OTHER))
-    assert isinstance(end.error, ArchiveStateError)
+    assert isinstance(end.error, RequestRefusedError)
+    assert end.state == "failed"
     assert "log backup is unknown" in end.text
     assert cluster.writes == ()
 
@@ -80,7 +84,8 @@ def test_servers_that_differ_in_a_round_are_refused(cluster: Sandbox, clock: Tim
     cluster.parameters["backup_dest", 1] = OTHER
     cluster.force_status("DOING")
     end = ending(lambda: execute(destination=NFS))
-    assert isinstance(end.error, ArchiveStateError)
+    assert isinstance(end.error, RequestRefusedError)
+    assert end.state == "failed"
     assert "not the same on all servers" in end.text
 
 
@@ -122,7 +127,8 @@ def test_a_lost_connection_never_sends_twice(cluster: Sandbox, clock: Time, mome
         end = ending(lambda: execute(**arguments))
         assert len(writes(cluster)) == 2
     assert end.result["changed"] is True
-    assert end.result[what] == arguments[what]
+    assert cluster.parameters["backup_dest" if what == "destination" else "backup_dest_option"] == arguments[what]
+    assert arguments[what] in end.result["after"]["cluster"]
 
 
 @pytest.mark.parametrize(
@@ -169,16 +175,18 @@ def test_a_data_backup_is_a_9036_with_the_way_out(cluster: Sandbox, clock: Time,
 def test_keys_come_from_the_second_connection(cluster: Sandbox, clock: Time, keys: str) -> None:
     result = execute(destination=OSS, dest_conn_id=keys)
     assert cluster.parameters["backup_dest"] == f"{OSS}&access_id={ID}&access_key={KEY}"
-    assert result["destination"] == f"{OSS}&access_id=***&access_key=***"
+    assert result["after"] == {"cluster": f"{OSS}&access_id=***&access_key=***"}
     assert result["statements"] == [f"{SET}'{OSS}&access_id=***&access_key=***'"]
     again = execute(destination=OSS, dest_conn_id=keys)
     assert again["changed"] is False
+    assert again["before"] == result["after"]
+    assert KEY not in str((result, again))
 
 
 def test_the_host_may_come_from_the_connection(cluster: Sandbox, clock: Time, add_connection: Any) -> None:
     add_connection({"conn_type": "generic", "login": ID, "password": KEY, "host": "oss.example.com"}, "keys")
     result = execute(destination="oss://bucket/dir", dest_conn_id="keys")
-    assert result["destination"].startswith(f"{OSS}&")
+    assert result["after"]["cluster"].startswith(f"{OSS}&")
 
 
 @pytest.mark.parametrize(
@@ -186,7 +194,11 @@ def test_the_host_may_come_from_the_connection(cluster: Sandbox, clock: Time, ad
     [
         ({"destination": "/data/backup"}, "is not <scheme>://<path>"),
         ({"destination": "file://data"}, "absolute path"),
-        ({"destination": "s3://bucket/dir"}, "S3 is not supported"),
+        ({"destination": "nfs://bucket/dir"}, "scheme 'nfs' is not one of"),
+        ({"destination": "obs://bucket/dir"}, "OBS is reached as s3://"),
+        ({"destination": "file:///data/{host}"}, "braces may hold"),
+        ({"piece_switch_interval": "8d"}, "piece_switch_interval must be 1d to 7d"),
+        ({"piece_switch_interval": "1h"}, "piece_switch_interval must be 1d to 7d"),
         ({"destination": f"{NFS}?x=1"}, "takes no parameters"),
         ({"destination": "file:///a b"}, "blank"),
         ({"destination": OSS}, "needs access_id, access_key"),
@@ -208,6 +220,48 @@ def test_illegal_arguments_are_refused_before_any_sql(
     assert KEY not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            {"destination": "s3://bucket/dir?host=h", "dest_conn_id": "keys"},
+            "cluster: destination s3://bucket/dir?host=h&access_id=***&access_key=***: scheme 's3' is not one of file, "
+            "oss, cos; S3 is not supported by OceanBase 3.x",
+        ),
+        ({"destination": "azblob://bucket/dir?host=h", "dest_conn_id": "keys"}, "scheme 'azblob' is not one of file"),
+        ({"destination": "file:///data/{tenant}"}, "archives the whole cluster to one place"),
+        ({"piece_switch_interval": "2d"}, "destination_option='log_archive_piece_switch_interval=2d'"),
+        ({"destination": NFS, "piece_switch_interval": "1d"}, "piece_switch_interval is of 4.x"),
+    ],
+)
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_what_3x_does_not_know_is_refused_before_any_write(
+    cluster: Sandbox, keys: str, arguments: dict[str, Any], words: str, dry_run: bool
+) -> None:
+    end = ending(lambda: execute(**arguments, dry_run=dry_run))
+    assert end.state == "failed", end
+    assert isinstance(end.error, RequestRefusedError)
+    assert words in end.text
+    assert KEY not in end.text
+    assert cluster.writes == ()
+
+
+def test_a_refusal_is_in_the_result_as_well(cluster: Sandbox) -> None:
+    context = make_context()
+    end = ending(lambda: task(destination="file:///data/{tenant}").execute(context))
+    assert context["ti"].xcom["return_value"]["failed"] == {"cluster": end.text}
+    assert context["ti"].xcom["tenants"] == []
+
+
+def test_the_cluster_in_a_destination(cluster: Sandbox, clock: Time) -> None:
+    name = cluster.parameters["cluster"]
+    assert name
+    result = execute(destination="file:///data/{cluster}")
+    assert cluster.parameters["backup_dest"] == f"file:///data/{name}"
+    assert result["after"] == {"cluster": f"file:///data/{name}"}
+    assert execute(destination="file:///data/{cluster}")["changed"] is False
+
+
 def test_a_second_connection_that_does_not_exist(cluster: Sandbox) -> None:
     with pytest.raises(AirflowNotFoundException):
         execute(destination=OSS, dest_conn_id="nobody")
@@ -218,13 +272,13 @@ def test_a_second_connection_that_does_not_exist(cluster: Sandbox) -> None:
 def test_what_is_not_given_is_kept(cluster: Sandbox, clock: Time, nothing: Any) -> None:
     cluster.parameters["backup_dest"] = NFS
     cluster.parameters["backup_dest_option"] = "recovery_window=7d"
-    result = execute(destination=nothing, destination_option=nothing, dest_conn_id=nothing)
+    result = execute(
+        destination=nothing, destination_option=nothing, piece_switch_interval=nothing, dest_conn_id=nothing
+    )
+    kept = {"cluster": f"{NFS} with recovery_window=7d"}
     assert result == {
-        "changed": False,
-        "statements": [],
-        "destination": NFS,
-        "destination_option": "recovery_window=7d",
-    }
+        "changed": False, "statements": [], "before": kept, "after": kept, "tenants": [], "failed": {}
+    }  # fmt: skip
     assert cluster.writes == ()
 
 
@@ -245,7 +299,8 @@ def test_options(cluster: Sandbox, clock: Time, stored: str, wanted: str, change
     result = execute(destination_option=wanted)
     assert result["changed"] is changes
     assert writes(cluster) == ([f"{SET_OPTION}'{wanted}'"] if changes else [])
-    assert result["destination_option"] == (wanted if changes else stored)
+    assert cluster.parameters["backup_dest_option"] == (wanted if changes else stored)
+    assert result["after"] == {"cluster": f"not set with {wanted if changes else stored}"}
 
 
 def test_both_in_order(cluster: Sandbox, clock: Time) -> None:
@@ -256,11 +311,33 @@ def test_both_in_order(cluster: Sandbox, clock: Time) -> None:
     ]
 
 
+def test_the_second_is_not_sent_where_the_first_failed(cluster: Sandbox, clock: Time) -> None:
+    cluster.faults.dest_io_error = True
+    context = make_context()
+    end = ending(lambda: task(destination=NFS, destination_option="recovery_window=7d").execute(context))
+    assert end.error.errno == 4009
+    assert writes(cluster) == [f"{SET}'{NFS}'"]
+    assert context["ti"].xcom["return_value"]["changed"] is False
+
+
+def test_what_was_sent_before_a_failure_is_told(cluster: Sandbox, clock: Time) -> None:
+    cluster.faults.error_once = ("SET backup_dest_option", 1235)
+    context = make_context()
+    end = ending(lambda: task(destination=NFS, destination_option="recovery_window=7d").execute(context))
+    assert end.error.errno == 1235
+    result = context["ti"].xcom["return_value"]
+    assert (result["changed"], result["statements"]) == (True, [f"{SET}'{NFS}'"])
+    assert execute(destination=NFS, destination_option="recovery_window=7d")["statements"] == [
+        f"{SET_OPTION}'recovery_window=7d'"
+    ]
+
+
 def test_splitting_is_not_switched_in_a_round(cluster: Sandbox, clock: Time) -> None:
     cluster.parameters["backup_dest"] = NFS
     cluster.force_status("DOING")
     end = ending(lambda: execute(destination_option="log_archive_piece_switch_interval=1d"))
-    assert isinstance(end.error, ArchiveStateError)
+    assert isinstance(end.error, RequestRefusedError)
+    assert end.state == "failed"
     assert "(1235)" in end.text
     assert cluster.writes == ()
     assert execute(destination_option="log_archive_checkpoint_interval=60s")["changed"] is True

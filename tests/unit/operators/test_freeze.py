@@ -188,7 +188,7 @@ def test_a_dry_run_sends_nothing(cluster: Sandbox, dry_run: Any) -> None:
     [
         ("on_timeout", "shrug"),
         ("wait", "a while"),
-        ("tenants", "tenant1"),
+        ("tenants", "tenant1; tenant2"),
         ("tenants", ["x'y"]),
         ("timeout", "long"),
         ("poll_interval", 0),

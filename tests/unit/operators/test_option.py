@@ -11,8 +11,10 @@ from airflow_ob_provider.exceptions import (
     OceanBasePermanentError,
     OceanBaseTransientError,
     PrerequisitesNotMetError,
+    RequestRefusedError,
 )
-from airflow_ob_provider.operators.settings import SetArchiveOptionOperator, switches_mode
+from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
+from airflow_ob_provider.operators.settings import SetArchiveOptionOperator, switches_to_mandatory
 from airflow_ob_provider.sandbox import Sandbox
 from tests.unit.operators.harness import Time, drive, ending, make_context, writes
 
@@ -88,13 +90,16 @@ def test_servers_that_differ_for_good_are_set_alike(cluster: Sandbox, clock: Tim
     cluster.parameters[NAME, 1] = "mandatory compression=disable"
     result = execute(mode="optional", compression="enable")
     assert writes(cluster) == sets("optional compression= lz4_1.0")
-    assert result["before"] == "mode not stated, compression not stated"
-    assert "The servers differ" in capsys.readouterr().out + caplog.text
+    before = result["before"]["cluster"]
+    assert before.count("'OPTIONAL COMPRESSION=ENABLE'") == 2
+    assert before.count("'mandatory compression=disable'") == 1
+    assert result["after"] == {"cluster": "optional, compression lz4_1.0"}
+    assert "'mandatory compression=disable'" in capsys.readouterr().out + caplog.text
 
 
 def test_servers_that_differ_cannot_be_kept(cluster: Sandbox, clock: Time) -> None:
     cluster.parameters[NAME, 1] = "mandatory compression=disable"
-    with pytest.raises(ValueError, match="mode='keep' cannot be met"):
+    with pytest.raises(RequestRefusedError, match=r"^cluster: mode='keep' cannot be met"):
         execute(compression="enable")
     assert cluster.writes == ()
 
@@ -137,7 +142,7 @@ def test_what_the_server_answers(cluster: Sandbox, clock: Time, errno: int, stat
 def test_the_detour_through_optional_never_happens_in_a_round(cluster: Sandbox, clock: Time, state: str) -> None:
     cluster.parameters[NAME] = "mandatory compression= enable"
     cluster.force_status(state)
-    with pytest.raises(ValueError, match="while log backup runs"):
+    with pytest.raises(RequestRefusedError, match="while log backup runs"):
         execute(mode="mandatory", compression="disable")
     assert cluster.writes == ()
 
@@ -146,30 +151,39 @@ def test_the_detour_never_happens_when_the_state_is_not_known(cluster: Sandbox, 
     cluster.parameters[NAME] = "mandatory compression= enable"
     cluster.force_status("DOING")
     cluster.faults.malformed = {"CDB_OB_BACKUP_ARCHIVELOG.TENANT_ID": 99}
-    with pytest.raises(ValueError, match="while log backup runs"):
+    with pytest.raises(RequestRefusedError, match="while log backup runs"):
         execute(mode="mandatory", compression="disable")
     assert cluster.writes == ()
 
 
 def test_somebody_who_sets_it_back_is_noticed(cluster: Sandbox, clock: Time) -> None:
-    """Of the two steps of the detour the second is undone before it is read back last."""
+    """Of the two steps of the detour the second is undone before it is read back: it is not sent once more."""
     cluster.parameters[NAME] = "mandatory compression= enable"
-    task = option(mode="mandatory", compression="disable")
-    write = task.write
-    sent: list[Any] = []
+    send = OceanBaseHook.execute
 
-    def write_twice(statement: Any, what: Any, accept: Any) -> Any:
-        found = write(statement, what, accept)
-        sent.append(statement)
-        if len(sent) == 2:
+    def undone(hook: Any, statement: Any) -> None:
+        send(hook, statement)
+        if len(writes(cluster)) == 2:
             cluster.parameters[NAME] = "optional compression=disable"
-            return task.read(what)
-        return found
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(task, "write", write_twice)
-        with pytest.raises(NotVerifiedError, match="the servers show optional"):
-            task.execute(make_context())
+        patch.setattr(OceanBaseHook, "execute", undone)
+        with pytest.raises(NotVerifiedError, match="'mandatory compression= disable' was accepted, but"):
+            execute(mode="mandatory", compression="disable")
+    assert writes(cluster) == sets("optional compression= disable", "mandatory compression= disable")
+
+
+def test_the_steps_of_the_detour_that_took_effect_are_told(cluster: Sandbox, clock: Time) -> None:
+    cluster.parameters[NAME] = "mandatory compression= enable"
+    cluster.faults.error_once = ("'mandatory compression= disable'", 1227)
+    context = make_context()
+    end = ending(lambda: option(mode="mandatory", compression="disable").execute(context))
+    assert end.error.errno == 1227
+    result = context["ti"].xcom["return_value"]
+    assert (result["changed"], result["statements"]) == (True, sets("optional compression= disable"))
+    assert cluster.parameters[NAME] == "optional compression= disable"
+    again = execute(mode="mandatory", compression="disable")
+    assert again["statements"] == sets("mandatory compression= disable")
 
 
 @pytest.mark.parametrize("dry_run", [True, "True"])
@@ -181,7 +195,18 @@ def test_a_dry_run_sends_nothing(cluster: Sandbox, clock: Time, dry_run: Any) ->
 
 @pytest.mark.parametrize(
     ("argument", "value"),
-    [("mode", "archive"), ("mode", None), ("mode", ""), ("compression", "gzip"), ("compression", 1), ("dry_run", "?")],
+    [
+        ("mode", "archive"),
+        ("mode", None),
+        ("mode", ""),
+        ("compression", "gzip"),
+        ("compression", 1),
+        ("lag_target", 7201),
+        ("lag_target", "1m"),
+        ("concurrency", 101),
+        ("allow_mandatory", "maybe"),
+        ("dry_run", "?"),
+    ],
 )
 def test_illegal_arguments_are_refused_before_any_sql(cluster: Sandbox, argument: str, value: Any) -> None:
     with pytest.raises(ValueError, match=argument):
@@ -189,19 +214,57 @@ def test_illegal_arguments_are_refused_before_any_sql(cluster: Sandbox, argument
     assert cluster.statements == ()
 
 
-def test_switches_mode(cluster: Sandbox, add_connection: Any) -> None:
-    assert switches_mode("oceanbase_default", "mandatory") is True
-    assert switches_mode("oceanbase_default", "optional") is False
-    assert switches_mode("oceanbase_default", "keep") is False
-    cluster.parameters[NAME, 2] = "mandatory"
-    assert switches_mode("oceanbase_default", "optional") is True, "servers that differ"
-    assert switches_mode("no_such_connection", "optional") is False, "allow_mandatory guards it"
+@pytest.mark.parametrize(
+    ("stored", "switches"),
+    [
+        ("OPTIONAL COMPRESSION=ENABLE", True),
+        ("optional compression= disable", True),
+        ("mandatory compression= lz4_1.0", False),
+        ("MANDATORY", False),
+        ("OPTIONAL", True),  # whatever compression the form will name
+        ("compression= disable", True),
+    ],
+)
+@pytest.mark.parametrize("state", ["STOP", "DOING"])
+def test_switching_to_mandatory(cluster: Sandbox, stored: str, switches: bool, state: str) -> None:
+    cluster.parameters[NAME] = stored
+    cluster.force_status("DOING")
+    cluster.force_status(state)
+    assert switches_to_mandatory("oceanbase_default") is switches
+    assert cluster.writes == ()
+
+
+def test_servers_that_differ_are_switched_to_mandatory(cluster: Sandbox) -> None:
+    cluster.parameters[NAME, 2] = "mandatory compression= lz4_1.0"
+    assert switches_to_mandatory("oceanbase_default") is True
+
+
+def test_one_that_cannot_be_read_holds_up_no_other(cluster: Sandbox, add_connection: Any) -> None:
+    """It counts as unchanged: ``allow_mandatory`` guards it."""
+    assert switches_to_mandatory("no_such_connection") is False
+    assert switches_to_mandatory("oceanbase_default", ["tenant1"]) is False, "3.x archives the whole cluster"
     add_connection(cluster, "illegal", driver="carrier-pigeon")
-    assert switches_mode("illegal", "optional") is False
+    assert switches_to_mandatory("illegal") is False
     cluster.stop()
-    assert switches_mode("oceanbase_default", "optional") is False, "it must not hold up the others"
-    with pytest.raises(ValueError, match="mode"):
-        switches_mode("oceanbase_default", "sometimes")
+    assert switches_to_mandatory("oceanbase_default") is False
+
+
+@pytest.mark.parametrize("wish", [{"lag_target": 60}, {"concurrency": "0"}, {"mode": "mandatory", "lag_target": 60}])
+def test_what_3x_does_not_know_is_refused_before_any_write(cluster: Sandbox, clock: Time, wish: dict[str, Any]) -> None:
+    end = ending(lambda: execute(**wish))
+    assert end.state == "failed", end
+    assert isinstance(end.error, RequestRefusedError)
+    assert "destination_option='log_archive_checkpoint_interval=" in end.text
+    assert cluster.writes == ()
+
+
+@pytest.mark.parametrize("nothing", [None, "", "None"])
+def test_what_is_not_given_is_kept(cluster: Sandbox, clock: Time, nothing: Any) -> None:
+    result = execute(lag_target=nothing, concurrency=nothing, dest_conn_id=nothing)
+    assert result["changed"] is False
+    assert result["before"] == result["after"] == {"cluster": "optional, compression lz4_1.0"}
+    assert (result["tenants"], result["failed"]) == ([], {})
+    assert cluster.writes == ()
 
 
 def test_a_refusal_is_not_tried_again(cluster: Sandbox, clock: Time) -> None:
@@ -214,7 +277,9 @@ def test_a_refusal_is_not_tried_again(cluster: Sandbox, clock: Time) -> None:
 @pytest.mark.parametrize("allow", [False, "False"])
 def test_a_switch_to_mandatory_that_nobody_approved(cluster: Sandbox, allow: Any) -> None:
     guarded = {"task_id": "option", "mode": "mandatory", "compression": "enable", "allow_mandatory": allow}
-    with pytest.raises(PrerequisitesNotMetError, match="oceanbase_default to mandatory mode was not approved"):
+    with pytest.raises(
+        PrerequisitesNotMetError, match=r"oceanbase_default \(cluster\) to mandatory mode was not approved"
+    ):
         SetArchiveOptionOperator(**guarded).execute(make_context())
     assert writes(cluster) == []
     assert SetArchiveOptionOperator(**guarded, dry_run=True).execute(make_context())["plan"], "a plan needs no approval"

@@ -38,10 +38,13 @@ def test_all_is_well(ready: Sandbox, capsys: Any, caplog: Any) -> None:
     assert end.result["passed"] is True
     assert [found["check"] for found in end.result["findings"]] == CHECKS
     assert {found["level"] for found in end.result["findings"]} == {"OK"}
-    assert all(set(found) == {"check", "level", "observed", "expected", "hint"} for found in end.result["findings"])
+    keys = {"check", "level", "observed", "expected", "hint", "tenants"}
+    assert all(set(found) == keys for found in end.result["findings"])
+    assert all(found["tenants"] == [] for found in end.result["findings"])
+    assert (end.result["tenants"], end.result["failed"]) == ([], {})
     assert end.result["identity"]["tenant"] == "sys"
     assert end.result["identity"]["version"].startswith("3.2.4")
-    assert context["ti"].xcom == {}, "Airflow pushes what is returned"
+    assert context["ti"].xcom == {"tenants": []}, "Airflow pushes what is returned"
     shown = capsys.readouterr().out + caplog.text
     assert all(f"| {name} " in shown for name in CHECKS)
     assert "what to do" in shown
@@ -105,7 +108,13 @@ def test_the_destination_of_the_next_step(ready: Sandbox, destination: str, stat
 
 @pytest.mark.parametrize(
     ("argument", "value"),
-    [("restart_interrupted", "perhaps"), ("destination", "nowhere"), ("destination", "s3://x/y")],
+    [
+        ("restart_interrupted", "perhaps"),
+        ("destination", "nowhere"),
+        ("destination", "s3://x/y"),
+        ("destination", "obs://x/y"),
+        ("tenants", "a b"),
+    ],
 )
 def test_illegal_arguments_are_refused_before_any_sql(ready: Sandbox, argument: str, value: str) -> None:
     end = check(**{argument: value})
@@ -140,7 +149,7 @@ def test_nobody_listens(ready: Sandbox) -> None:
     assert context["ti"].xcom["return_value"]["findings"][0]["observed"].startswith("[2003]")
 
 
-@pytest.mark.parametrize("answer", ["OceanBase_CE 4.3.5.0 (r1)", "MySQL Community Server - GPL"])
+@pytest.mark.parametrize("answer", ["OceanBase_CE 5.0.0.0 (r1)", "MySQL Community Server - GPL"])
 def test_a_version_that_is_not_supported_is_a_finding(
     ready: Sandbox, monkeypatch: pytest.MonkeyPatch, answer: str
 ) -> None:

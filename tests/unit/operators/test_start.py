@@ -18,7 +18,7 @@ from airflow_ob_provider.oceanbase.dialects.v3 import V3Dialect
 from airflow_ob_provider.oceanbase.rows import UnreadableError
 from airflow_ob_provider.oceanbase.version import OceanBaseVersion
 from airflow_ob_provider.operators import archivelog
-from airflow_ob_provider.operators.archivelog import StartArchivelogOperator, start_is_needed
+from airflow_ob_provider.operators.archivelog import StartArchivelogOperator, freeze_is_useful, present_state
 from airflow_ob_provider.sandbox import Sandbox
 from tests.unit.operators.harness import Time, drive, effects, ending, make_context, round_of, status, writes
 
@@ -75,6 +75,9 @@ def test_it_acts_by_state(
         assert end.result["round"] == round_id
         assert end.result["running"] is True
         assert end.result["state"] == status(ready)
+        assert end.result["states"] == {"sys": status(ready)}
+        assert end.result["rounds"] == {"cluster": round_id}
+        assert (end.result["tenants"], end.result["failed"], end.result["out_of_scope"]) == ([], {}, [])
         assert end.result["oceanbase_conn_id"] == "oceanbase_default"
         assert end.result["started"].endswith("+08:00")
         assert end.result["read_at"].endswith("+08:00")
@@ -114,7 +117,7 @@ def test_a_round_that_never_stops_ends_the_wait_at_its_timeout(ready: Sandbox, c
     assert end.state == "failed"
     assert isinstance(end.error, WaitTimeoutError)
     assert "still waiting after 300 s" in end.text
-    assert "Now log backup is STOPPING (round 1)" in end.text
+    assert "Now log backup is sys STOPPING (round 1)" in end.text
     assert 300 <= clock.elapsed - before < 320
     assert not writes(ready, START)
 
@@ -160,13 +163,22 @@ def test_somebody_who_starts_in_between_is_as_good_as_we(ready: Sandbox, clock: 
     assert writes(ready) == []
 
 
+@pytest.mark.parametrize("word", ["SUSPEND", "SUSPENDING"])
+def test_a_state_of_4_changes_nothing_on_3x(ready: Sandbox, clock: Time, word: str) -> None:
+    ready.faults.malformed = {"CDB_OB_BACKUP_ARCHIVELOG.STATUS": word}
+    end = ending(lambda: drive(start(restart_interrupted=True), make_context(), clock))
+    assert isinstance(end.error, ArchiveStateError | NotVerifiedError), end
+    assert word in end.text
+    assert writes(ready) == []
+
+
 @pytest.mark.parametrize("word", ["WEIRD", "PAUSED", ""])
 def test_a_word_nobody_knows_changes_nothing(ready: Sandbox, clock: Time, word: str) -> None:
     ready.faults.malformed = {"CDB_OB_BACKUP_ARCHIVELOG.STATUS": word}
     end = ending(lambda: drive(start(restart_interrupted=True), make_context(), clock))
     assert end.state == "retry", "one odd answer may be a server in the middle of something"
     assert isinstance(end.error, NotVerifiedError)
-    assert "Nothing was sent" in end.text
+    assert "nothing was changed" in end.text
     assert writes(ready) == []
 
 
@@ -187,9 +199,10 @@ def test_an_ok_without_effect_is_not_a_success(ready: Sandbox, clock: Time, monk
     assert writes(ready) == [START]
 
 
+@pytest.mark.parametrize("restart", [False, True])
 @pytest.mark.parametrize("after", ["INTERRUPTED", "STOPPING", "STOP"])
 def test_a_round_that_is_gone_when_read_back_is_not_a_success(
-    ready: Sandbox, clock: Time, monkeypatch: pytest.MonkeyPatch, after: str
+    ready: Sandbox, clock: Time, monkeypatch: pytest.MonkeyPatch, after: str, restart: bool
 ) -> None:
     """The start is accepted, and before it is read back the round has broken or somebody has stopped it."""
     archive = ready._cluster.archive
@@ -200,11 +213,12 @@ def test_a_round_that_is_gone_when_read_back_is_not_a_success(
         archive.force(after)
 
     monkeypatch.setattr(archive, "start", start_and_end)
-    end = ending(lambda: drive(start(), make_context(), clock))
+    end = ending(lambda: drive(start(restart_interrupted=restart), make_context(), clock))
     assert end.state == "failed", end
     assert isinstance(end.error, ArchiveStateError)
-    assert after in end.text
-    assert writes(ready) == [START]
+    assert ("INTERRUPTED (round 1)" if after == "INTERRUPTED" else "STOP (round 1)") in end.text
+    assert ("never heals by itself" if after == "INTERRUPTED" else "although it was asked to start") in end.text
+    assert writes(ready) == [START], "it is not this task's round that was broken before"
 
 
 def test_a_row_that_cannot_be_read_is_no_effect(ready: Sandbox, clock: Time) -> None:
@@ -321,9 +335,9 @@ def test_a_wait_bears_lost_connections(ready: Sandbox, clock: Time, deferrable: 
     task = start(deferrable=deferrable)
     act = task.wait_for
 
-    def lose(*args: Any) -> Any:
+    def lose(*args: Any, **kwargs: Any) -> Any:
         ready.faults.drop_before = ("CDB_OB_BACKUP_ARCHIVELOG", 3)
-        return act(*args)
+        return act(*args, **kwargs)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(task, "wait_for", lose)
@@ -357,9 +371,9 @@ def test_a_first_look_that_is_refused_ends_at_once(ready: Sandbox, clock: Time, 
     task = start(deferrable=deferrable)
     act = task.wait_for
 
-    def refuse(*args: Any) -> Any:
+    def refuse(*args: Any, **kwargs: Any) -> Any:
         ready.faults.error_once = ("CDB_OB_BACKUP_ARCHIVELOG", 1142, "no", False, 1000)
-        return act(*args)
+        return act(*args, **kwargs)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(task, "wait_for", refuse)
@@ -440,10 +454,10 @@ def test_a_version_without_log_archive_is_refused_before_anything_is_sent(clock:
 def test_a_version_that_is_not_known_is_refused_before_anything_is_sent(
     ready: Sandbox, clock: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    newer = OceanBaseVersion.parse("OceanBase_CE 4.3.5.0")
+    newer = OceanBaseVersion.parse("OceanBase_CE 5.0.0.0")
     monkeypatch.setattr("airflow_ob_provider.hooks.oceanbase.detect_version", lambda _: newer)
     end = ending(lambda: drive(start(), make_context(), clock))
-    assert "4.3.5.0 is not supported" in end.text
+    assert "5.0.0.0 is not supported" in end.text
     assert ready.writes == ()
 
 
@@ -485,7 +499,7 @@ def test_a_dry_run_shows_the_plan_and_sends_nothing(
         ("restart_interrupted", "maybe"),
         ("restart_interrupted", None),
         ("dry_run", "perhaps"),
-        ("tenants", "tenant1"),
+        ("tenants", "tenant1; tenant2"),
         ("tenants", ["a b"]),
         ("timeout", 0),
         ("timeout", "soon"),
@@ -515,11 +529,33 @@ def test_rendered_text_is_as_good_as_the_value(ready: Sandbox, clock: Time) -> N
     assert drive(task, make_context(), clock)["round"] == 2
 
 
-def test_start_is_needed_only_without_a_round(ready: Sandbox) -> None:
-    answers = {"STOP": start_is_needed("oceanbase_default")}
+@pytest.mark.parametrize("wish", ["yes", "advised"])
+def test_a_freeze_is_useful_only_without_a_round(ready: Sandbox, wish: str) -> None:
+    answers = {"STOP": freeze_is_useful("oceanbase_default", wish)}
     for state in ("BEGINNING", "DOING", "INTERRUPTED", "STOPPING"):
         ready.force_status(state)
-        answers[state] = start_is_needed("oceanbase_default")
-    assert answers == {"STOP": True, "BEGINNING": False, "DOING": False, "INTERRUPTED": True, "STOPPING": True}
+        answers[state] = freeze_is_useful("oceanbase_default", wish)
+    runs = "log backup runs already: there is nothing to start"
+    assert answers == {"STOP": "", "BEGINNING": runs, "DOING": runs, "INTERRUPTED": "", "STOPPING": ""}
     ready.faults.malformed = {"CDB_OB_BACKUP_ARCHIVELOG.TENANT_ID": 77}
-    assert start_is_needed("oceanbase_default") is True
+    assert freeze_is_useful("oceanbase_default", wish) == ""
+
+
+def test_a_freeze_that_is_not_wanted_needs_no_look(ready: Sandbox) -> None:
+    assert "switches the minor freeze off" in freeze_is_useful("oceanbase_default", "no")
+    assert ready.statements == ()
+
+
+def test_the_state_for_a_report(ready: Sandbox) -> None:
+    ready.force_status("DOING")
+    ready.advance(60)
+    now = present_state("oceanbase_default")
+    assert now is not None
+    assert (now["state"], now["states"]) == ("DOING", {"sys": "DOING"})
+    assert (now["round"], now["rounds"]) == (1, {"cluster": 1})
+    assert now["checkpoints"]["sys"].endswith("+08:00")
+    assert now["remarks"] == {}
+    ready.faults.malformed = {"CDB_OB_BACKUP_ARCHIVELOG.TENANT_ID": 77}
+    assert present_state("oceanbase_default") is None
+    ready.stop()
+    assert present_state("oceanbase_default") is None

@@ -40,6 +40,8 @@ def test_it_acts_by_state(running: Sandbox, clock: Time, state: str, deferrable:
     assert writes(running) == sent
     assert (result["state"], result["running"], status(running)) == ("STOP", False, "STOP")
     assert (result["changed"], result["statements"]) == (bool(sent), sent)
+    assert (result["states"], result["rounds"]) == ({"sys": "STOP"}, {"cluster": round_of(running)})
+    assert (result["tenants"], result["failed"], result["out_of_scope"]) == ([], {}, [])
 
 
 @pytest.mark.parametrize("confirm", [False, "False", "0"])
@@ -90,6 +92,7 @@ def test_stopping_that_never_ends(running: Sandbox, clock: Time, deferrable: boo
     assert isinstance(end.error, WaitTimeoutError)
     assert end.state == "failed"
     assert 200 <= clock.elapsed < 220
+    assert "Now log backup is sys STOPPING (round 1)" in end.text
 
 
 def test_what_somebody_starts_again_is_not_stopped_again(running: Sandbox, clock: Time) -> None:
@@ -107,7 +110,8 @@ def test_what_somebody_starts_again_is_not_stopped_again(running: Sandbox, clock
         patch.setattr(task, "settle", restarted)
         end = ending(lambda: drive(task, make_context(), clock))
     assert isinstance(end.error, ArchiveStateError), end
-    assert "started it again" in end.text
+    assert "DOING (round 2) although it was asked to stop" in end.text
+    assert "Somebody may have changed it meanwhile" in end.text
     assert writes(running) == [STOP]
     assert (status(running), round_of(running)) == ("DOING", 2)
 
@@ -118,7 +122,7 @@ def test_a_round_that_does_not_stop(running: Sandbox, clock: Time) -> None:
     clock.at(20, lambda: setattr(running._cluster.archive.sys, "status", "DOING"))
     end = ending(lambda: drive(stop(), make_context(), clock))
     assert isinstance(end.error, ArchiveStateError)
-    assert "not stopping" in end.text
+    assert "DOING (round 1) although it was asked to stop" in end.text
     assert clock.elapsed < 200
 
 

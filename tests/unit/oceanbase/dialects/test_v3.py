@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from airflow_ob_provider.oceanbase.destination import Destination, DestinationOption
+from airflow_ob_provider.oceanbase.destination import Destination, DestinationOption, Keys, WantedDestination
 from airflow_ob_provider.oceanbase.dialects import UnsupportedVersionError, detect_version, dialect_for
 from airflow_ob_provider.oceanbase.dialects.v3 import V3Dialect
+from airflow_ob_provider.oceanbase.dialects.v4 import V4Dialect
 from airflow_ob_provider.oceanbase.errors import ServerError
 from airflow_ob_provider.oceanbase.models import ArchiveState, FileStatus, PieceStatus, Scope, Setting, Tenant
-from airflow_ob_provider.oceanbase.options import ArchiveMode, ArchiveOption, Compression
+from airflow_ob_provider.oceanbase.options import ArchiveMode, ArchiveOption, Compression, WantedOption
 from airflow_ob_provider.oceanbase.rows import UnreadableError
 from airflow_ob_provider.oceanbase.statements import Statement
 from airflow_ob_provider.oceanbase.version import OceanBaseVersion
@@ -32,6 +33,12 @@ def when(clock: str) -> datetime:
     return datetime.fromisoformat(f"2024-04-13 {clock}").replace(tzinfo=CST)
 
 
+def stopped() -> FakeServer:
+    server = healthy()
+    server._db.execute("UPDATE oceanbase.CDB_OB_BACKUP_ARCHIVELOG SET STATUS = 'STOP'")
+    return server
+
+
 both_codings = pytest.mark.parametrize("as_bytes", [False, True], ids=["text", "bytes"])
 
 
@@ -45,7 +52,14 @@ def test_everything_before_4_speaks_it(number: str) -> None:
     assert found.version == version(number)
 
 
-@pytest.mark.parametrize("number", ["4.0.0.0", "4.3.5.1", "5.0.0.0"])
+@pytest.mark.parametrize("number", ["4.0.0.0", "4.2.5.1", "4.3.5.1"])
+def test_4_speaks_another(number: str) -> None:
+    found = dialect_for(version(number), FakeServer())
+    assert isinstance(found, V4Dialect)
+    assert found.version == version(number)
+
+
+@pytest.mark.parametrize("number", ["5.0.0.0", "5.1.2", "10.0.0.0"])
 def test_later_versions_are_refused_before_anything_is_sent(number: str) -> None:
     server = FakeServer()
     with pytest.raises(UnsupportedVersionError, match=f"OceanBase {number} is not supported .* nothing was changed"):
@@ -212,7 +226,7 @@ def test_no_sys_row_is_no_state() -> None:
 
 
 def test_an_empty_answer_is_no_state() -> None:
-    with pytest.raises(UnreadableError, match="no row, not even its own tenant"):
+    with pytest.raises(UnreadableError, match="no row, not even its own time"):
         dialect(FakeServer()).archive()
     with pytest.raises(UnreadableError, match="no row"):
         dialect(FakeServer()).pieces(1)
@@ -678,7 +692,7 @@ def test_setting_the_destination_of_a_file_system() -> None:
 
 
 def test_setting_the_destination_of_an_object_store() -> None:
-    destination = Destination.parse("oss://b/d?host=h.example.com").with_secrets("AK/I+D=", "wJal rX%/+=")
+    destination = Destination.parse("oss://b/d?host=h.example.com").with_keys(Keys("AK/I+D=", "wJal rX%/+="))
     statement = dialect(FakeServer()).set_destination(destination)
     assert statement.text == (
         "ALTER SYSTEM SET backup_dest = 'oss://b/d?host=h.example.com&access_id=AK/I+D=&access_key=wJal%20rX%/+='"
@@ -708,10 +722,107 @@ def test_a_destination_has_its_own_hints(errno: int, words: str) -> None:
 
 
 def test_a_hostile_destination_is_not_sent_and_not_shown() -> None:
-    destination = Destination.parse("oss://b/d?host=h").with_secrets("id", "hunter2';DROP")
+    destination = Destination.parse("oss://b/d?host=h").with_keys(Keys("id", "hunter2';DROP"))
     with pytest.raises(ValueError, match="destination holds a quote") as caught:
         dialect(FakeServer()).set_destination(destination)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "problem"),
+    [
+        ("s3://b/d", "scheme 's3' is not one of file, oss, cos; S3 is not supported by OceanBase 3.x"),
+        ("azblob://b/d", "scheme 'azblob' is not one of file, oss, cos"),
+        ("file:///data/{tenant}", "{tenant} has no meaning on OceanBase 3.x"),
+        ("file:///data/{tenant_id}", "{tenant} has no meaning on OceanBase 3.x"),
+        ("file:///data/{cluster}/{tenant}", "{tenant} has no meaning on OceanBase 3.x"),
+    ],
+)
+def test_a_destination_of_4_is_refused_before_anything_is_sent(wanted: str, problem: str) -> None:
+    keys = Keys("id", "hunter2", "h.example.com")
+    destination = Destination.parse(wanted)
+    if destination.scheme != "file":
+        destination = destination.with_keys(keys)
+    assert destination.problem() is None
+    (change,) = dialect(stopped()).plan_destination(WantedDestination(destination))
+    assert change.refusal.startswith(f"destination {destination}: {problem}")
+    assert change.statements == ()
+    assert change.after == change.before == "file:///data/nfs/backup with recovery_window=7d"
+    assert "hunter2" not in f"{change}"
+
+
+def test_the_cluster_in_a_destination() -> None:
+    wanted = WantedDestination(Destination.parse("file:///data/{cluster}"))
+    (change,) = dialect(stopped()).plan_destination(wanted)
+    assert [one.text for one in change.statements] == ["ALTER SYSTEM SET backup_dest = 'file:///data/obdemo'"]
+    assert (change.place, change.scope) == ("cluster", Scope.CLUSTER)
+    assert change.after == "file:///data/obdemo"
+    there = stopped()
+    there.parameters = [one for one in there.parameters if one["name"] != "backup_dest"]
+    there.parameter("backup_dest", "file:///data/obdemo", "file:///data/obdemo")
+    (change,) = dialect(there).plan_destination(wanted)
+    assert (change.statements, change.refusal) == ((), "")
+    assert change.before == change.after == "file:///data/obdemo with recovery_window=7d"
+
+
+def test_a_clusters_name_that_is_not_shown_is_not_left_out() -> None:
+    server = stopped()
+    server.parameters = [one for one in server.parameters if one["name"] != "cluster"]
+    with pytest.raises(ValueError, match=r"destination file:///data/\{cluster\}: this account cannot read the clust"):
+        dialect(server).plan_destination(WantedDestination(Destination.parse("file:///data/{cluster}")))
+
+
+def test_settings_of_4_are_refused_with_those_of_3() -> None:
+    found = dialect(healthy())
+    (change,) = found.plan_destination(WantedDestination(piece_switch_days=2))
+    assert change.refusal.startswith("piece_switch_interval is of 4.x")
+    assert "destination_option='log_archive_piece_switch_interval=2d'" in change.refusal
+    for wanted in (WantedOption(lag_target=60), WantedOption(concurrency=1), WantedOption(lag_target=0)):
+        (change,) = found.plan_option(wanted)
+        assert change.refusal.startswith("lag_target and concurrency are of 4.x")
+        assert change.statements == ()
+    two = WantedDestination(Destination.parse("file:///data/{tenant}"), piece_switch_days=2)
+    (change,) = found.plan_destination(two)
+    assert "piece_switch_interval" in change.refusal
+    assert "{tenant}" in change.refusal
+
+
+def test_what_is_to_be_set_is_planned_for_the_cluster_only() -> None:
+    found = dialect(healthy())
+    assert found.tenants_in_scope(()) == found.tenants_in_scope(["shop"]) == ()
+    assert found.checkpoint_delay(["shop"]) == 0
+    for plan in (
+        lambda: found.plan_destination(WantedDestination(), ["shop"]),
+        lambda: found.plan_option(WantedOption(), ["shop"]),
+        lambda: found.prerequisites(destination=None, restart_interrupted=False, tenants=["shop"]),
+    ):
+        with pytest.raises(ValueError, match="archives the whole cluster"):
+            plan()
+
+
+def test_nothing_wanted_is_nothing_to_do() -> None:
+    found = dialect(healthy())
+    (place,) = found.plan_destination(WantedDestination())
+    (option,) = found.plan_option(WantedOption())
+    for change in (place, option):
+        assert (change.statements, change.refusal, change.settled, change.unset) == ((), "", True, False)
+        assert change.before == change.after
+    assert place.before == "file:///data/nfs/backup with recovery_window=7d"
+    assert option.before == "optional, compression lz4_1.0"
+
+
+def test_a_state_that_3_does_not_know_is_not_resumed() -> None:
+    with pytest.raises(NotImplementedError, match="does not suspend"):
+        dialect(FakeServer()).resume_archive(row())
+
+
+@pytest.mark.parametrize(("tenant", "note"), [("sys", ""), ("", ""), ("shop", "in tenant sys only, and this is shop")])
+def test_the_note_of_a_connection(tenant: str, note: str) -> None:
+    server = healthy()
+    server.shows["SHOW TENANT"] = [{"current_tenant_name": tenant}]
+    found = dialect(server)
+    assert found.connection_note(found.identity()).endswith(note)
+    assert bool(found.connection_note(found.identity())) is bool(note)
 
 
 def test_setting_the_destinations_option() -> None:

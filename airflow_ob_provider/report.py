@@ -211,7 +211,9 @@ def _line(step: str, result: Mapping[str, Any], *, dry_run: bool) -> str:
     if step == "freeze":
         return "would freeze" if result.get("dry_run") else _FROZEN[result.get("completed")]
     if step == "start":
-        return f"{_changed(result, dry_run=dry_run)}: {result['state']}, round {_rounds(result)}{_failures(result)}"
+        number = _rounds(result)
+        which = f", round {number}" if number else ""
+        return f"{_changed(result, dry_run=dry_run)}: {result['state']}{which}{_failures(result)}"
     if step == "doing":
         return f"{' '.join(result['states'])}, round {_rounds(result)}, {result['tenants_doing']} user tenants"
     if step == "pieces":

@@ -139,7 +139,8 @@ def _words(task: str, state: str, run: Run) -> str:
     if name in ("summary", "report") and (result := run.results.get(task)):
         return str(result["verdict"])
     if name == "round_runs" and state == "success":
-        return ", ".join(f"{name} round {number}" for name, number in (run.results.get(task) or {}).items())
+        rounds = run.results.get(task) or {}
+        return ", ".join(f"{name} round {number}" if number else f"{name} begins" for name, number in rounds.items())
     if name == "list_clusters" and state == "success":
         return ", ".join(run.results.get(task) or [])
     return _WORDS.get((task, state), _STATE_WORDS.get(state, ""))

@@ -1,0 +1,668 @@
+"""Destination and options of 4.x: only a difference is written, whole, and only while nothing runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_ob_provider.oceanbase.changes import Change
+from airflow_ob_provider.oceanbase.destination import Destination, DestinationOption, Keys, WantedDestination
+from airflow_ob_provider.oceanbase.dialects import v4_settings
+from airflow_ob_provider.oceanbase.dialects.v4 import V4Dialect
+from airflow_ob_provider.oceanbase.models import Scope, Tenant
+from airflow_ob_provider.oceanbase.options import ArchiveMode, Compression, WantedOption
+from tests.unit.oceanbase.fake_server4 import FakeServer4, healthy, version
+
+ID, KEY, NEW_ID, NEW_KEY = "AKID42zq", "wJalrZq/+=", "AKNEW77x", "nEwKey81zq"
+OSS = f"oss://bucket/dir?host=h.example.com&access_id={ID}&access_key={KEY}"
+OSS_SHOWN = "oss://bucket/dir?host=h.example.com&access_id=***&access_key=***"
+EE = f"oss://bucket/dir?host=h.example.com&access_id={ID}&encrypt_key=Zq9F3ACAF"
+S3 = f"s3://bucket/dir?host=s3.example.com&access_id={ID}&access_key={KEY}&s3_region=eu-1"
+SECRETS = (KEY, NEW_KEY, ID, NEW_ID, "Zq9F3ACAF")
+NOT_STOP = ["PREPARE", "BEGINNING", "DOING", "INTERRUPTED", "SUSPENDING", "SUSPEND", "STOPPING", "WHATEVER"]
+
+
+def dialect(server: FakeServer4) -> V4Dialect:
+    return V4Dialect(server.version, server)
+
+
+def stopped(number: str = "4.2.5.0", *, own: int | None = None) -> FakeServer4:
+    server = healthy(number, own=own)
+    stop(server)
+    return server
+
+
+def stop(server: FakeServer4) -> None:
+    for tenant_id in (1002, 1004):
+        server.archive(tenant_id, "STOP")
+    if server.version.at_least(4, 1):
+        server.update("DBA_OB_TENANTS", LOG_MODE="NOARCHIVELOG")
+
+
+def keyless(*changes: Change) -> None:
+    """No secret in anything that is ever shown of a change."""
+    for change in changes:
+        shown = [repr(change), str(change), change.before, change.after, change.refusal]
+        shown += [part for one in change.statements for part in (str(one), repr(one), one.redacted)]
+        for words in shown:
+            for secret in SECRETS:
+                assert secret not in words
+
+
+def to(uri: str | None = None, *, days: int | None = None, keys: Keys | None = None) -> WantedDestination:
+    return WantedDestination(Destination.parse(uri) if uri else None, None, days, keys)
+
+
+def plan(server: FakeServer4, wanted: WantedDestination | WantedOption, *tenants: str) -> tuple[Change, ...]:
+    found = dialect(server)
+    ask = found.plan_destination if isinstance(wanted, WantedDestination) else found.plan_option
+    changes = ask(wanted, tenants)  # type: ignore[arg-type]
+    keyless(*changes)
+    for change in changes:
+        assert change.scope is Scope.TENANT
+        assert not (change.refusal and change.statements)
+        assert bool(change.statements) <= (change.before != change.after or not change.settled)
+    return changes
+
+
+def texts(change: Change) -> list[str]:
+    return [one.text for one in change.statements]
+
+
+# --- destination: what is written -------------------------------------------------------------------------------------
+
+
+def test_a_destination_that_is_there_is_left_alone() -> None:
+    for change, name in zip(plan(healthy(), to("file:///data/nfs/{tenant}")), ("shop", "bank"), strict=True):
+        assert (change.place, change.statements, change.refusal) == (name, (), "")
+        assert change.before == change.after == f"file:///data/nfs/{name}, OPTIONAL, pieces of 1d"
+
+
+@pytest.mark.parametrize(("own", "clause"), [(None, " TENANT = 'shop'"), (1002, "")], ids=["sys", "tenant"])
+def test_another_place_is_written_with_every_attribute(own: int | None, clause: str) -> None:
+    server = stopped(own=own)
+    server.destination(1002, "file:///data/nfs/shop", binding="MANDATORY", interval="3d")
+    change = plan(server, to("file:///data/new"), "shop")[0]
+    assert texts(change) == [
+        "ALTER SYSTEM SET LOG_ARCHIVE_DEST = 'LOCATION=file:///data/new BINDING=Mandatory PIECE_SWITCH_INTERVAL=3d'"
+        + clause
+    ]
+    assert "file:///data/nfs/shop" in change.before
+    assert "file:///data/new" in change.after
+    assert not change.to_mandatory
+
+
+def test_a_first_destination_gets_the_defaults() -> None:
+    server = stopped()
+    for tenant_id in (1002, 1004):
+        server.remove("ARCHIVE_DEST", tenant_id)
+        server.remove("ARCHIVELOG", tenant_id)
+    changes = plan(server, to("file:///data/new/{tenant_id}"))
+    assert [texts(change) for change in changes] == [
+        [
+            f"ALTER SYSTEM SET LOG_ARCHIVE_DEST = 'LOCATION=file:///data/new/{number} BINDING=Optional "
+            f"PIECE_SWITCH_INTERVAL=1d' TENANT = '{name}'"
+        ]
+        for number, name in ((1002, "shop"), (1004, "bank"))
+    ]
+    assert {change.before for change in changes} == {"not set"}
+
+
+@pytest.mark.parametrize("shown", ["1d", "86400000000", "1D"])
+def test_the_interval_as_manual_and_kernel_write_it(shown: str) -> None:
+    server = healthy()
+    server.destination(1002, "file:///data/nfs/shop", interval=shown)
+    assert plan(server, to("file:///data/nfs/shop"), "shop")[0].statements == ()
+    assert plan(server, to(days=1), "shop")[0].statements == ()
+
+
+@pytest.mark.parametrize("shown", ["Optional", "OPTIONAL", "optional"])
+def test_the_mode_as_manual_and_kernel_write_it(shown: str) -> None:
+    server = healthy()
+    server.destination(1002, "file:///data/nfs/shop", binding=shown)
+    assert plan(server, to("file:///data/nfs/shop"), "shop")[0].statements == ()
+    assert plan(server, WantedOption(mode=ArchiveMode.OPTIONAL), "shop")[0].statements == ()
+
+
+@pytest.mark.parametrize("interval", ["36h", "soon", "0", "", "90000000000"])
+def test_an_interval_that_cannot_be_read_is_written_where_one_is_wanted(interval: str) -> None:
+    server = stopped()
+    server.destination(1002, "file:///data/nfs/shop", interval=interval)
+    change = plan(server, to(days=2), "shop")[0]
+    assert "PIECE_SWITCH_INTERVAL=2d" in texts(change)[0]
+
+
+def test_the_interval_keeps_place_and_mode() -> None:
+    server = stopped()
+    server.destination(1002, "file:///data/nfs/shop", binding="MANDATORY")
+    change = plan(server, to(days=7), "shop")[0]
+    assert texts(change) == [
+        "ALTER SYSTEM SET LOG_ARCHIVE_DEST = 'LOCATION=file:///data/nfs/shop BINDING=Mandatory "
+        "PIECE_SWITCH_INTERVAL=7d' TENANT = 'shop'"
+    ]
+    assert not change.to_mandatory
+
+
+def test_the_mode_keeps_place_and_interval() -> None:
+    server = stopped()
+    server.destination(1002, "file:///data/nfs/shop", interval="5d")
+    change = plan(server, WantedOption(mode=ArchiveMode.MANDATORY), "shop")[0]
+    assert texts(change) == [
+        "ALTER SYSTEM SET LOG_ARCHIVE_DEST = 'LOCATION=file:///data/nfs/shop BINDING=Mandatory "
+        "PIECE_SWITCH_INTERVAL=5d' TENANT = 'shop'"
+    ]
+    assert change.to_mandatory
+
+
+def test_back_to_optional_is_not_to_mandatory() -> None:
+    server = stopped()
+    server.destination(1002, "file:///data/nfs/shop", binding="MANDATORY")
+    change = plan(server, WantedOption(mode=ArchiveMode.OPTIONAL), "shop")[0]
+    assert "BINDING=Optional" in texts(change)[0]
+    assert not change.to_mandatory
+    assert not plan(server, WantedOption(mode=ArchiveMode.MANDATORY), "shop")[0].to_mandatory
+
+
+def test_a_written_destination_has_time_and_is_a_write() -> None:
+    (statement,) = plan(stopped(), to("file:///data/new"), "shop")[0].statements
+    assert statement.writes
+    assert statement.timeout is not None
+    assert statement.timeout >= 60, "object stores were seen to take longer than the default of 10 s (2.1)"
+
+
+def test_only_the_tenants_asked_for() -> None:
+    assert [change.place for change in plan(stopped(), to("file:///data/new/{tenant}"), "bank")] == ["bank"]
+    assert [change.place for change in plan(stopped(), to("file:///data/new/{tenant}"))] == ["shop", "bank"]
+
+
+@pytest.mark.parametrize("status", ["RESTORE", "CREATING", "DROPPING"])
+@pytest.mark.parametrize("wanted", [to("file:///data/new"), WantedOption(lag_target=60)])
+def test_tenants_that_are_not_there_or_not_normal(wanted: WantedDestination | WantedOption, status: str) -> None:
+    server = stopped()
+    server.update("DBA_OB_TENANTS", 1004, STATUS=status)
+    for name in ("bank", "nobody", "sys", "META$1002"):
+        with pytest.raises(ValueError, match=f"{name.replace('$', '.')}.*shop"):
+            plan(server, wanted, name)
+    assert [change.place for change in plan(server, wanted)] == ["shop"]
+    server.update("DBA_OB_TENANTS", STATUS=status)
+    with pytest.raises(ValueError, match="none"):
+        plan(server, wanted, "shop")
+
+
+def test_an_option_of_3_x_is_refused() -> None:
+    wanted = WantedDestination(None, DestinationOption.parse("recovery_window=7d"))
+    for change in plan(stopped(), wanted):
+        assert "piece_switch_interval" in change.refusal
+
+
+@pytest.mark.parametrize("wanted", [to(), WantedOption()])
+@pytest.mark.parametrize("state", ["running", "stopped", "unset"])
+def test_nothing_wanted_nothing_changed(state: str, wanted: WantedDestination | WantedOption) -> None:
+    server = healthy() if state == "running" else stopped()
+    if state == "unset":
+        server.clear("ARCHIVE_DEST")
+    for change in plan(server, wanted):
+        assert (change.statements, change.refusal) == ((), "")
+        assert change.before == change.after
+
+
+# --- destination: when it may be written ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("defer", [False, True], ids=["enable", "defer"])
+@pytest.mark.parametrize("mode", ["ARCHIVELOG", "NOARCHIVELOG"])
+@pytest.mark.parametrize("status", NOT_STOP)
+@pytest.mark.parametrize("wanted", [to("file:///data/new"), to(days=2), WantedOption(mode=ArchiveMode.MANDATORY)])
+def test_refused_while_a_round_exists_that_is_not_stop(
+    wanted: WantedDestination | WantedOption, status: str, mode: str, defer: bool
+) -> None:
+    server = healthy()
+    server.archive(1002, status)
+    server.update("DBA_OB_TENANTS", 1002, LOG_MODE=mode)
+    server.destination(1002, "file:///data/nfs/shop", state="DEFER" if defer else "ENABLE")
+    change = plan(server, wanted, "shop")[0]
+    assert change.statements == ()
+    assert not change.to_mandatory
+    for words in (status, "STOP", "1235", "gap", "full data backup"):
+        assert words in change.refusal
+    assert change.before == change.after
+
+
+@pytest.mark.parametrize("status", ["STOP", None], ids=["STOP", "no row"])
+@pytest.mark.parametrize("mode", ["ARCHIVELOG", "NOARCHIVELOG"])
+@pytest.mark.parametrize("state", ["ENABLE", "DEFER"])
+@pytest.mark.parametrize("wanted", [to("file:///data/new"), to(days=2), WantedOption(mode=ArchiveMode.MANDATORY)])
+def test_allowed_without_a_round_and_in_stop_by_status_alone(
+    wanted: WantedDestination | WantedOption, state: str, mode: str, status: str | None
+) -> None:
+    server = healthy()
+    server.remove("ARCHIVELOG", 1002)
+    if status:
+        server.archive(1002, status)
+    server.update("DBA_OB_TENANTS", 1002, LOG_MODE=mode)
+    server.destination(1002, "file:///data/nfs/shop", state=state)
+    change = plan(server, wanted, "shop")[0]
+    assert change.refusal == ""
+    assert len(change.statements) == 1
+
+
+def test_each_tenant_has_its_own_plan() -> None:
+    server = healthy()
+    server.archive(1002, "STOP")
+    shop, bank = plan(server, to("file:///data/new/{tenant}"))
+    assert (len(shop.statements), bool(shop.refusal)) == (1, False)
+    assert (len(bank.statements), bool(bank.refusal)) == (0, True)
+
+
+def test_the_same_destination_is_fine_while_a_round_runs() -> None:
+    """The server refuses even an identical one (2.1.2), so it is not sent."""
+    assert plan(healthy(), to("file:///data/nfs/shop", days=1), "shop")[0].refusal == ""
+
+
+def test_a_tenant_whose_state_is_not_shown_is_not_changed() -> None:
+    """It came between two readings."""
+    server = stopped()
+    found = dialect(server)
+    snapshot = found.archive()
+    found.archive = lambda: snapshot.of(["bank"])  # type: ignore[method-assign]
+    change = found.plan_destination(to("file:///data/new"), ["shop"])[0]
+    assert change.statements == ()
+    assert "not shown" in change.refusal
+
+
+# --- destination: a place for each ------------------------------------------------------------------------------------
+
+
+def test_a_place_for_each_tenant() -> None:
+    changes = plan(stopped(), to("file:///data/{cluster}/{tenant_id}/{tenant}"))
+    assert "LOCATION=file:///data/obdemo/1002/shop " in texts(changes[0])[0]
+    assert "LOCATION=file:///data/obdemo/1004/bank " in texts(changes[1])[0]
+
+
+def test_the_cluster_is_asked_for_only_where_its_name_is_needed() -> None:
+    server = stopped()
+    plan(server, to("file:///data/{tenant}"))
+    assert server.asked_for("SHOW PARAMETERS") == []
+
+
+def test_a_cluster_name_that_cannot_be_read() -> None:
+    server = stopped()
+    server.shown_parameters.clear()
+    with pytest.raises(ValueError, match="cluster"):
+        plan(server, to("file:///data/{cluster}/{tenant}"))
+
+
+@pytest.mark.parametrize("uri", ["file:///data/new", "file:///data/{cluster}", OSS])
+def test_two_tenants_cannot_share_a_place(uri: str) -> None:
+    for change in plan(stopped(), to(uri)):
+        assert change.statements == ()
+        for words in ("9081", "{tenant}", "2 tenants"):
+            assert words in change.refusal
+
+
+@pytest.mark.parametrize("uri", ["file:///data/nfs/bank", "file:///data/nfs/bank/"])
+def test_a_place_that_another_tenant_has(uri: str) -> None:
+    change = plan(stopped(), to(uri), "shop")[0]
+    assert change.statements == ()
+    assert "bank" in change.refusal
+    assert "9081" in change.refusal
+
+
+def test_one_tenants_own_place_needs_no_placeholder() -> None:
+    assert plan(stopped(), to("file:///data/new"), "shop")[0].refusal == ""
+    server = stopped(own=1002)
+    assert plan(server, to("file:///data/new"))[0].refusal == ""
+
+
+@pytest.mark.parametrize("name", ["a b", "a'b", 'a"b', "a\\b", "a`b", "a\nb"])
+def test_a_name_that_cannot_stand_in_a_path(name: str) -> None:
+    server = stopped()
+    server.update("DBA_OB_TENANTS", 1002, TENANT_NAME=name)
+    found = dialect(server).plan_destination(to("file:///data/{tenant}"), [name])
+    assert found[0].refusal
+    assert found[0].statements == ()
+
+
+@pytest.mark.parametrize(
+    "uri", ["FILE:///data", "http://data", "oss://bucket/dir", "file:///a?b=c", "file:///a/{when}"]
+)
+def test_what_no_server_takes(uri: str) -> None:
+    change = plan(stopped(), to(uri), "shop")[0]
+    assert change.refusal
+    assert change.statements == ()
+
+
+def test_obs_is_reached_as_s3() -> None:
+    change = plan(stopped(), to(f"obs://bucket/dir?host=h&access_id={ID}&access_key={KEY}"), "shop")[0]
+    assert "s3://" in change.refusal
+
+
+# --- destination: what is the same place ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        OSS,
+        OSS.replace("dir?", "dir/?"),
+        OSS.replace("dir?", "dir///?"),
+        f"oss://bucket/dir?access_key={NEW_KEY}&access_id={NEW_ID}&host=h.example.com",
+        f"{OSS}&delete_mode=tagging",
+        f"{OSS}&checksum_type=md5",
+    ],
+)
+@pytest.mark.parametrize("shown", [OSS, f"{OSS}&checksum_type=md5", f"{OSS}&delete_mode=delete", EE])
+def test_the_same_root_and_host_is_the_same_place(shown: str, uri: str) -> None:
+    server = healthy()
+    server.destination(1002, shown)
+    change = plan(server, to(uri), "shop")[0]
+    assert (change.statements, change.refusal) == ((), "")
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        OSS.replace("h.example", "i.example"),
+        OSS.replace("dir", "other"),
+        OSS.replace("bucket", "pail"),
+        OSS.replace("oss:", "s3:"),
+    ],
+)
+def test_another_root_or_host_is_another_place(uri: str) -> None:
+    server = stopped()
+    server.destination(1002, OSS)
+    change = plan(server, to(uri), "shop")[0]
+    assert len(change.statements) == 1
+    assert f"access_key={KEY}" in texts(change)[0]
+
+
+@pytest.mark.parametrize("shown", ["file:///data/nfs/shop", "file:///data/nfs/shop/"])
+@pytest.mark.parametrize("uri", ["file:///data/nfs/shop", "file:///data/nfs/shop//"])
+def test_slashes_at_the_end_do_not_count(shown: str, uri: str) -> None:
+    server = healthy()
+    server.destination(1002, shown)
+    assert plan(server, to(uri), "shop")[0].statements == ()
+
+
+# --- keys -------------------------------------------------------------------------------------------------------------
+
+
+def wish(kind: str, keys: Keys | None = None) -> WantedDestination | WantedOption:
+    return to(days=2, keys=keys) if kind == "interval" else WantedOption(mode=ArchiveMode.MANDATORY, keys=keys)
+
+
+@pytest.mark.parametrize("kind", ["interval", "mode"])
+@pytest.mark.parametrize("uri", [OSS, S3, f"{OSS}&delete_mode=tagging&checksum_type=md5"])
+def test_keys_that_the_server_shows_are_written_back_and_never_shown(uri: str, kind: str) -> None:
+    server = stopped()
+    server.destination(1002, uri)
+    change = plan(server, wish(kind), "shop")[0]
+    (text,) = texts(change)
+    assert f"access_id={ID}" in text
+    assert f"access_key={KEY}" in text
+    for pair in uri.partition("?")[2].split("&"):
+        assert pair in text
+    assert f"access_key={KEY}" not in change.statements[0].redacted
+    assert "access_key=***" in change.statements[0].redacted
+
+
+@pytest.mark.parametrize("kind", ["interval", "mode"])
+@pytest.mark.parametrize("uri", [EE, "oss://bucket/dir?host=h.example.com", OSS.replace(KEY, "")])
+def test_keys_that_are_not_shown_have_to_be_given(uri: str, kind: str) -> None:
+    server = stopped()
+    server.destination(1002, uri)
+    change = plan(server, wish(kind), "shop")[0]
+    assert change.statements == ()
+    assert "dest_conn_id" in change.refusal
+    change = plan(server, wish(kind, Keys(NEW_ID, NEW_KEY)), "shop")[0]
+    (text,) = texts(change)
+    assert f"access_id={NEW_ID}&access_key={NEW_KEY}" in text
+    assert "encrypt_key" not in text, "the server refuses it (9026)"
+    assert ID not in text
+    assert "host=h.example.com" in text
+
+
+@pytest.mark.parametrize("kind", ["interval", "mode"])
+def test_keys_are_not_for_a_directory(kind: str) -> None:
+    (text,) = texts(plan(stopped(), wish(kind, Keys(NEW_ID, NEW_KEY, "h")), "shop")[0])
+    assert "LOCATION=file:///data/nfs/shop " in text
+
+
+def test_new_keys_alone_are_no_difference() -> None:
+    server = stopped()
+    server.destination(1002, OSS)
+    change = plan(server, to(OSS.replace(KEY, NEW_KEY), keys=Keys(NEW_ID, NEW_KEY)), "shop")[0]
+    assert change.statements == ()
+
+
+def test_keys_are_nowhere_in_a_place() -> None:
+    server = stopped()
+    server.destination(1002, OSS)
+    shop = dialect(server).destinations()[0]
+    assert KEY in shop.uri
+    for shown in (repr(shop), str(shop), str(shop.destination), repr(shop.destination), f"{shop!s}"):
+        assert KEY not in shown
+        assert ID not in shown
+    assert OSS_SHOWN in str(shop)
+
+
+def test_only_the_reading_of_destinations_may_hold_secrets() -> None:
+    server = stopped()
+    server.destination(1002, OSS)
+    plan(server, to(days=2), "shop")
+    holding = [one for one in server.asked if one.holds_secrets]
+    assert holding
+    assert all("ARCHIVE_DEST" in one.text for one in holding)
+    dialect(server).archive()
+    dialect(server).pieces()
+    dialect(server).freeze_progress(since=None)
+    assert not any(one.holds_secrets for one in server.asked[-8:] if "AS binding" not in one.text)
+
+
+def test_a_refusal_of_a_place_holds_no_keys() -> None:
+    server = healthy()
+    server.destination(1002, OSS)
+    for uri in (S3, OSS.replace("dir", "new"), OSS.replace("oss:", "obs:"), OSS.replace("dir", "a b")):
+        change = plan(server, to(uri), "shop")[0]
+        assert change.refusal
+    server.destination(1004, OSS)
+    assert "bank" in plan(server, to(OSS), "shop")[0].refusal
+
+
+# --- schemes by version -----------------------------------------------------------------------------------------------
+
+SCHEMES = {
+    # version: cos, s3, azblob; - refused, ? a doubt, + fine
+    "4.0.0.0": "---",
+    "4.1.0.0": "---",
+    "4.2.0.0": "+--",
+    "4.2.1.0": "+?-",
+    "4.2.1.6": "+?-",
+    "4.2.1.7": "++-",
+    "4.2.3.0": "++-",
+    "4.2.4.0": "++-",
+    "4.2.5.0": "++?",
+    "4.2.5.6": "+++",
+    "4.3.0.0": "++-",
+    "4.3.3.0": "++-",
+    "4.3.5.0": "++?",
+    "4.3.5.3": "+++",
+    "4.4.0.0": "+++",
+}
+URIS = {
+    "file": "file:///data/new",
+    "oss": OSS,
+    "cos": f"cos://bucket/dir?host=h&access_id={ID}&access_key={KEY}&appid=7",
+    "s3": S3,
+    "azblob": f"azblob://bucket/dir?host=h&access_id={ID}&access_key={KEY}",
+}
+
+
+@pytest.mark.parametrize("number", SCHEMES)
+@pytest.mark.parametrize("scheme", URIS)
+def test_schemes_by_version(scheme: str, number: str) -> None:
+    sign = dict(zip(("cos", "s3", "azblob"), SCHEMES[number], strict=True)).get(scheme, "+")
+    change = plan(stopped(number), to(URIS[scheme]), "shop")[0]
+    doubt = v4_settings.scheme_doubt(scheme, version(number))
+    assert bool(change.refusal) is (sign == "-")
+    assert bool(change.statements) is (sign != "-")
+    assert bool(doubt) is (sign == "?")
+    if sign == "-":
+        assert f"{scheme}://" in change.refusal
+        assert number in change.refusal
+    if doubt:
+        assert "BP" in doubt
+        assert "9026" in doubt
+
+
+# --- options ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("own", "clause"), [(None, " TENANT = 'shop'"), (1002, "")], ids=["sys", "tenant"])
+def test_parameters_may_change_while_a_round_runs(own: int | None, clause: str) -> None:
+    change = plan(healthy(own=own), WantedOption(lag_target=60, concurrency=8), "shop")[0]
+    assert texts(change) == [
+        f"ALTER SYSTEM SET archive_lag_target = '60s'{clause}",
+        f"ALTER SYSTEM SET log_archive_concurrency = '8'{clause}",
+    ]
+    assert "archive_lag_target 120s" in change.before
+    assert "archive_lag_target 60s" in change.after
+    assert (change.refusal, change.unset, change.settled, change.to_mandatory) == ("", False, True, False)
+
+
+@pytest.mark.parametrize(("shown", "same"), [("120s", True), ("2m", True), ("120000ms", True), ("119s", False)])
+def test_a_lag_target_is_compared_as_a_time(shown: str, same: bool) -> None:
+    server = healthy()
+    server.parameter(1002, "archive_lag_target", shown, shown)
+    change = plan(server, WantedOption(lag_target=120), "shop")[0]
+    assert (change.statements == ()) is same
+
+
+@pytest.mark.parametrize("shown", ["0ms", "0s", "0"])
+def test_no_lag_target(shown: str) -> None:
+    server = healthy()
+    server.parameter(1002, "archive_lag_target", shown, shown)
+    assert plan(server, WantedOption(lag_target=0), "shop")[0].statements == ()
+
+
+@pytest.mark.parametrize(("shown", "same"), [("4", True), ("0", False)])
+def test_concurrency_is_compared(shown: str, same: bool) -> None:
+    server = healthy()
+    server.parameter(1002, "log_archive_concurrency", shown, shown)
+    assert (plan(server, WantedOption(concurrency=4), "shop")[0].statements == ()) is same
+
+
+def test_parameters_that_are_not_shown_are_written() -> None:
+    server = healthy()
+    server.clear("GV$OB_PARAMETERS")
+    change = plan(server, WantedOption(lag_target=120, concurrency=0), "shop")[0]
+    assert len(change.statements) == 2
+    assert "not shown" in change.before
+
+
+def test_servers_that_differ_are_not_settled() -> None:
+    server = healthy()
+    server.parameter(1002, "archive_lag_target", "120s", "60s")
+    shop, bank = plan(server, WantedOption(lag_target=60))
+    assert not shop.settled
+    assert bank.settled
+    server.parameter(1002, "archive_lag_target", "60s", "60s")
+    assert plan(server, WantedOption(lag_target=60), "shop")[0].settled
+    server.parameter(1002, "log_archive_concurrency", "1", "2")
+    assert plan(server, WantedOption(lag_target=60), "shop")[0].settled, "nobody asked for the other"
+
+
+def test_parameters_are_not_read_where_none_is_wanted() -> None:
+    server = stopped()
+    plan(server, WantedOption(mode=ArchiveMode.MANDATORY))
+    assert server.asked_for("GV$OB_PARAMETERS") == []
+
+
+@pytest.mark.parametrize("uri", [S3, OSS, "file:///data/nfs/shop"])
+@pytest.mark.parametrize("lag", [0, 59, 60, 7200])
+def test_s3_has_a_least_lag_target(lag: int, uri: str) -> None:
+    server = healthy()
+    server.destination(1002, uri)
+    change = plan(server, WantedOption(lag_target=lag), "shop")[0]
+    refused = uri is S3 and lag < 60
+    assert bool(change.refusal) is refused
+    assert bool(change.statements) is not refused
+    if refused:
+        assert "60" in change.refusal
+        assert "S3" in change.refusal
+
+
+def test_without_a_destination_only_concurrency_can_be_set() -> None:
+    server = stopped()
+    server.remove("ARCHIVE_DEST", 1002)
+    for wanted in (WantedOption(lag_target=60), WantedOption(mode=ArchiveMode.MANDATORY)):
+        change = plan(server, wanted, "shop")[0]
+        assert change.statements == ()
+        assert "destination" in change.refusal
+        assert "first" in change.refusal
+        assert change.unset
+        assert not change.to_mandatory
+    change = plan(server, WantedOption(concurrency=4), "shop")[0]
+    assert (len(change.statements), change.refusal, change.unset) == (1, "", True)
+    assert not plan(server, WantedOption(concurrency=4), "bank")[0].unset
+
+
+@pytest.mark.parametrize("compression", list(Compression))
+def test_4_x_does_not_compress(compression: Compression) -> None:
+    for change in plan(stopped(), WantedOption(compression=compression, concurrency=4)):
+        assert change.statements == ()
+        assert "keep" in change.refusal
+
+
+@pytest.mark.parametrize(
+    ("number", "lag", "concurrencies"),
+    [
+        # archive_lag_target, and the range of log_archive_concurrency
+        ("4.1.0.0", False, range(1, 101)),
+        ("4.2.0.0", True, range(101)),
+        ("4.2.1.0", True, range(101)),
+        ("4.2.5.6", True, range(101)),
+        ("4.3.0.0", True, range(101)),
+        ("4.3.5.3", True, range(101)),
+        ("4.4.0.0", True, range(101)),
+    ],
+)
+def test_parameters_by_version(number: str, lag: bool, concurrencies: range) -> None:
+    server = healthy(number)
+    server.parameter(1002, "log_archive_concurrency", "50", "50")
+    change = plan(server, WantedOption(lag_target=60), "shop")[0]
+    assert bool(change.statements) is lag
+    assert bool(change.refusal) is not lag
+    if not lag:
+        assert "4.2.0" in change.refusal
+    for value in (0, 1, 100):
+        change = plan(server, WantedOption(concurrency=value), "shop")[0]
+        assert bool(change.statements) is (value in concurrencies)
+        assert bool(change.refusal) is (value not in concurrencies)
+
+
+def test_4_0_has_no_log_archive_concurrency_but_the_mode() -> None:
+    change = plan(stopped("4.0.0.0"), WantedOption(mode=ArchiveMode.MANDATORY), "shop")[0]
+    assert len(change.statements) == 1
+    assert "4.1.0" in v4_settings._not_here(version("4.0.0.0"), WantedOption(concurrency=4))
+    assert "4.2.0" in v4_settings._not_here(version("4.0.0.0"), WantedOption(lag_target=60))
+
+
+def test_mode_and_parameters_go_together_or_not_at_all() -> None:
+    wanted = WantedOption(mode=ArchiveMode.MANDATORY, lag_target=60, concurrency=4)
+    change = plan(stopped(), wanted, "shop")[0]
+    assert len(change.statements) == 3
+    assert change.to_mandatory
+    for words in ("MANDATORY", "archive_lag_target 60s", "log_archive_concurrency 4"):
+        assert words in change.after
+    change = plan(healthy(), wanted, "shop")[0]
+    assert change.statements == ()
+    assert "1235" in change.refusal
+    assert not change.to_mandatory
+
+
+def test_a_tenants_place_of_its_own() -> None:
+    tenant = Tenant(1002, "shop")
+    place = Destination.parse("file:///data/{cluster}/{tenant}_{tenant_id}")
+    assert v4_settings.own_place(place, tenant, "obdemo").path == "/data/obdemo/shop_1002"
+    with pytest.raises(ValueError, match="cluster"):
+        v4_settings.own_place(place, tenant, "")

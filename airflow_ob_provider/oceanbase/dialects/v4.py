@@ -307,10 +307,15 @@ def _archive_row(tenant: Tenant, row: Row, zone: timezone) -> ArchiveRow:
             blocked,
             ArchiveState.parse(raw) is ArchiveState.STOP or not raw,
             text(row, "remark").strip(),
-            scn(row, "newest", zone),
+            _after(scn(row, "newest", zone)),
         )
     except UnreadableError as error:
         return ArchiveRow(tenant, ArchiveState.UNKNOWN, f"{raw} ({error})", 0, 0, None, None, archivelog, deferred)
+
+
+def _after(timestamp: datetime | None) -> datetime | None:
+    """A moment behind a timestamp, which was rounded down to microseconds."""
+    return timestamp + timedelta(microseconds=1) if timestamp else None
 
 
 def _phase(raw: str, archivelog: bool | None, *, deferred: bool, has_path: bool) -> tuple[ArchiveState, str]:

@@ -88,7 +88,9 @@ class V4Prerequisites:
         unknown = [name for name in self._tenants if name not in names]
         if unknown:
             hint = f"NORMAL user tenants here: {few(names, limit=20) or 'none'}."
-            return Finding("user_tenants", Level.FAIL, f"not NORMAL or not there: {few(unknown)}", expected, hint)
+            about = tuple(unknown) if len(unknown) < len(self._tenants) else ()
+            observed = f"not NORMAL or not there: {few(unknown)}"
+            return Finding("user_tenants", Level.FAIL, observed, expected, hint, about)
         if not there:
             hint = "There is nothing to archive: create a tenant first."
             return Finding("user_tenants", Level.FAIL, "none", expected, hint)
@@ -107,6 +109,8 @@ class V4Prerequisites:
     def _destination_set(self) -> Finding:
         expected = str(self._destination) if self._destination else "a destination for every tenant"
         changes = self._dialect.plan_destination(WantedDestination(self._destination), self._tenants)
+        there = {row.tenant.name for row in self._snapshot.rows}
+        changes = tuple(change for change in changes if change.place in there)
         refused = [change for change in changes if change.refusal]
         if refused:
             return self._about(

@@ -107,19 +107,18 @@ def own_place(destination: Destination, tenant: Tenant, cluster: str) -> Destina
 
 
 def in_scope(dialect: V4Dialect, tenants: Sequence[str]) -> tuple[Place, ...]:
-    """Places of the tenants asked for, or of all.
+    """Places of the tenants asked for, or of all."""
+    return tuple(place for place in dialect.destinations() if not tenants or place.tenant.name in tenants)
 
-    :raises ValueError: there is no such tenant, or it is not NORMAL.
-    """
-    places = dialect.destinations()
+
+def _unknown(tenants: Sequence[str], places: Sequence[Place]) -> list[Change]:
+    """Tenants that were asked for and are not there; they hold up no other."""
     names = {place.tenant.name for place in places}
-    unknown = [name for name in tenants if name not in names]
-    if unknown:
-        raise ValueError(
-            f"tenants: {', '.join(unknown)} cannot be archived here: no user tenant of that name is NORMAL. There are "
-            f"{', '.join(sorted(names)) or 'none'}"
-        )
-    return tuple(place for place in places if not tenants or place.tenant.name in tenants)
+    return [
+        Change(name, NOT_SET, NOT_SET, refusal="no user tenant of that name is NORMAL here")
+        for name in tenants
+        if name not in names
+    ]
 
 
 def wanted_places(
@@ -157,7 +156,7 @@ def destination_changes(dialect: V4Dialect, wanted: WantedDestination, tenants: 
     places = in_scope(dialect, tenants)
     targets = wanted_places(dialect, wanted.destination, places) if wanted.destination else {}
     rows = {row.tenant.tenant_id: row for row in dialect.archive().rows}
-    changes = []
+    changes = _unknown(tenants, places)
     for place in places:
         target = targets.get(place.tenant.tenant_id, place.destination)
         if wanted.option:
@@ -165,6 +164,9 @@ def destination_changes(dialect: V4Dialect, wanted: WantedDestination, tenants: 
             changes.append(Change(place.tenant.name, str(place), str(place), refusal=refusal))
         elif isinstance(target, str):
             changes.append(Change(place.tenant.name, str(place), str(place), refusal=target))
+        elif target is None and wanted.piece_switch_days:
+            refusal = "its destination is not set, and the piece interval is a part of it: give both"
+            changes.append(Change(place.tenant.name, str(place), str(place), refusal=refusal))
         else:
             days = wanted.piece_switch_days or place.days or DEFAULT_DAYS
             changes.append(
@@ -179,7 +181,7 @@ def option_changes(dialect: V4Dialect, wanted: WantedOption, tenants: Sequence[s
     rows = {row.tenant.tenant_id: row for row in dialect.archive().rows}
     names = [LAG_TARGET] * dialect.version.has_lag_target + [CONCURRENCY] * dialect.version.has_log_mode
     known = dialect.parameters(*names) if wanted.lag_target is not None or wanted.concurrency is not None else {}
-    changes = []
+    changes = _unknown(tenants, places)
     for place in places:
         tuned = _parameters(dialect, wanted, place, known)
         mode = wanted.mode or place.mode

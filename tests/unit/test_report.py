@@ -10,7 +10,10 @@ import pytest
 from airflow_ob_provider.report import DRY_RUN, NOT_PROVEN, PROVEN, cluster_report, fleet_report
 
 NOW = "2026-11-23 10:00:00.000000+08:00"
-PROOF = {"round": 3, "states": ["DOING"], "started": NOW, "checkpoint": NOW, "after": NOW, "read_at": NOW}
+WHOLE = {"cluster": 3}
+OTHER = {"cluster": 2}
+PROOF = {"round": 3, "rounds": WHOLE, "states": ["DOING"], "started": NOW, "checkpoint": NOW, "after": NOW,
+         "read_at": NOW, "out_of_scope": []}  # fmt: skip
 RESULTS: dict[str, Any] = {
     "prerequisites": {
         "passed": True,
@@ -20,19 +23,35 @@ RESULTS: dict[str, Any] = {
         ],
         "identity": {"version": "3.2.4.3", "cluster": "obcluster"},
     },
-    "destination": {"changed": True, "statements": ["SET dest"], "destination": "file:///x", "destination_option": ""},
-    "option": {"changed": False, "statements": [], "before": "optional", "after": "optional"},
+    "destination": {"changed": True, "statements": ["SET dest"], "before": {"cluster": "not set"},
+                    "after": {"cluster": "file:///x"}, "tenants": [], "failed": {}},
+    "option": {"changed": False, "statements": [], "before": {"cluster": "optional"}, "after": {"cluster": "optional"},
+               "tenants": [], "failed": {}},
     "freeze": {"changed": True, "statements": ["FREEZE"], "completed": True, "merges": 3},
-    "start": {"changed": True, "statements": ["ARCHIVELOG"], "round": 3, "state": "BEGINNING", "running": True,
-              "started": NOW},
-    "doing": {"round": 3, "states": ["DOING"], "started": NOW, "checkpoint": NOW, "read_at": NOW, "tenants_doing": 2},
-    "pieces": {"round": 3, "tenants": 2, "pieces": 3, "cleaned": 0, "read_at": NOW,
+    "start": {"changed": True, "statements": ["ARCHIVELOG"], "round": 3, "rounds": WHOLE, "state": "BEGINNING",
+              "states": {"sys": "BEGINNING"}, "running": True, "started": NOW, "tenants": [], "failed": {},
+              "out_of_scope": []},
+    "doing": {"round": 3, "rounds": WHOLE, "states": ["DOING"], "started": NOW, "checkpoint": NOW, "read_at": NOW,
+              "tenants_doing": 2},
+    "pieces": {"round": 3, "rounds": WHOLE, "tenants": 2, "pieces": 3, "cleaned": 0, "read_at": NOW,
                "newest": [{"tenant": "a", "status": "ACTIVE", "file_status": "AVAILABLE"}]},
     "checkpoint": PROOF,
 }  # fmt: skip
 
 
-STATE = {"state": "DOING", "round": 3}
+def state(word: str = "DOING", round_id: int = 3) -> dict[str, Any]:
+    """As :func:`~airflow_ob_provider.operators.archivelog.present_state` tells it of a cluster."""
+    return {
+        "state": word,
+        "states": {"sys": word},
+        "round": round_id,
+        "rounds": {"cluster": round_id},
+        "checkpoints": {"sys": NOW},
+        "remarks": {},
+    }
+
+
+STATE = state()
 
 
 def report(dry_run: bool = False, now: dict[str, Any] | None = STATE, **changes: Any) -> dict[str, Any]:
@@ -49,13 +68,16 @@ def test_proven() -> None:
         "connection": "ob1",
         "verdict": PROVEN,
         "version": "3.2.4.3",
+        "tenants": "2",
         "round": 3,
         "state": "DOING",
         "started": NOW,
         "checkpoint": NOW,
     }
+    assert made["tenants"] == []
     assert made["asset_extra"] == {
         "round": 3,
+        "rounds": {"cluster": 3},
         "started": NOW,
         "checkpoint": NOW,
         "cluster": "obcluster",
@@ -74,7 +96,7 @@ def test_proven() -> None:
         "3 pieces of 2 tenants, newest ACTIVE/AVAILABLE",
         f"everything before {NOW} is archived (checkpoint {NOW})",
         "Repair NTP",
-        "Sent by the tasks that succeeded: `SET dest`; `FREEZE`; `ARCHIVELOG`",
+        "Sent and seen to take effect: `SET dest`; `FREEZE`; `ARCHIVELOG`",
         "At the time of this report: DOING, round 3.",
         "Not proven: that the files can be read back",
     ):
@@ -91,17 +113,22 @@ def test_proven() -> None:
         {"checkpoint": {**PROOF, "states": ["DOING", "UNKNOWN"]}},
         {"checkpoint": {**PROOF, "states": ["STOP"]}},
         {"checkpoint": {**PROOF, "states": []}},
-        {"checkpoint": {**PROOF, "round": 4}},
-        {"pieces": {**RESULTS["pieces"], "round": 2}},
-        {"doing": {**RESULTS["doing"], "round": 2}},
+        {"checkpoint": {**PROOF, "rounds": {"cluster": 4}}},
+        {"checkpoint": {**PROOF, "rounds": {}}},
+        {"checkpoint": {name: value for name, value in PROOF.items() if name != "rounds"}},
+        {"pieces": {**RESULTS["pieces"], "rounds": OTHER}},
+        {"doing": {**RESULTS["doing"], "rounds": OTHER}},
+        {name: {**RESULTS[name], "rounds": {}} for name in ("doing", "pieces", "checkpoint")},
+        {"option": {**RESULTS["option"], "failed": {"cluster": "cluster: refused"}}},
         {"doing": {**RESULTS["doing"], "tenants_doing": 0}},
         {"start": None},
         {"start": {**RESULTS["start"], "running": False}},
         {"prerequisites": None},
         {"prerequisites": {**RESULTS["prerequisites"], "passed": False}},
         {"now": None},
-        {"now": {"state": "INTERRUPTED", "round": 3}},
-        {"now": {"state": "DOING", "round": 4}},
+        {"now": state("INTERRUPTED")},
+        {"now": state(round_id=4)},
+        {"now": {**state(), "states": {}}},
     ],
     ids=str,
 )
@@ -121,8 +148,8 @@ def test_every_step_has_a_line_whatever_happened() -> None:
     assert made["verdict"] == NOT_PROVEN
     assert set(made["steps"]) == set(RESULTS)
     assert all(line.startswith("no result") for line in made["steps"].values())
-    assert "Sent by the tasks that succeeded: nothing that writes" in made["markdown"]
-    assert "A task that failed may have sent more" in made["markdown"]
+    assert "Sent and seen to take effect: nothing that writes" in made["markdown"]
+    assert "A task that failed without a result may have sent more" in made["markdown"]
     assert "the state could not be read" in made["markdown"]
     assert made["row"]["state"] == "unknown"
 
@@ -136,9 +163,9 @@ def test_a_dry_run() -> None:
             "option": {"changed": False, "dry_run": True, "plan": []},
             "freeze": {"changed": False, "dry_run": True, "plan": ["FREEZE"]},
             "start": {"changed": False, "dry_run": True, "plan": ["ARCHIVELOG"], "state": "STOP", "round": 2,
-                      "running": False},
+                      "rounds": OTHER, "running": False},
         },
-        {"state": "STOP", "round": 2},
+        state("STOP", 2),
         dry_run=True,
     )  # fmt: skip
     assert made["verdict"] == DRY_RUN
@@ -166,6 +193,124 @@ def test_no_identity_and_no_piece() -> None:
     assert "OceanBase unknown, cluster unknown" in made["markdown"]
     assert made["steps"]["pieces"].endswith("newest None/None")
     assert "what to do" not in made["markdown"]
+
+
+def test_a_task_that_failed_tells_why() -> None:
+    refused = {**RESULTS["destination"], "changed": False, "failed": {"cluster": "cluster: it can be set only in STOP"}}
+    made = report(destination=refused)
+    assert made["verdict"] == NOT_PROVEN
+    assert made["steps"]["destination"] == "left as it was: file:///x; FAILED for cluster"
+    assert "* destination failed. cluster: it can be set only in STOP" in made["markdown"]
+
+
+# --- tenant by tenant -------------------------------------------------------------------------------------------------
+
+ROUNDS = {"shop": 7, "bank": 2}
+NEWS: dict[str, Any] = {
+    "state": "DOING",
+    "states": {"shop": "DOING", "bank": "DOING"},
+    "round": 7,
+    "rounds": ROUNDS,
+    "checkpoints": {"shop": NOW, "bank": NOW},
+    "remarks": {},
+}
+
+
+def tenants_report(now: dict[str, Any] | None = NEWS, **changes: Any) -> dict[str, Any]:
+    whole = {name: {**result} for name, result in RESULTS.items()}
+    for name in ("start", "doing", "pieces", "checkpoint"):
+        whole[name] |= {"round": 7, "rounds": ROUNDS}
+    for name in ("destination", "option", "start"):
+        whole[name]["tenants"] = ["shop", "bank"]
+    whole["destination"]["after"] = {"shop": "file:///x/shop", "bank": "file:///x/bank"}
+    whole["option"]["after"] = {"shop": "Optional", "bank": "Optional"}
+    for name, change in changes.items():
+        whole[name] |= change
+    return report(now=now, **whole)
+
+
+def verdicts_of(made: dict[str, Any]) -> dict[str, str]:
+    return {line["tenant"]: line["verdict"] for line in made["tenants"]}
+
+
+def test_all_tenants_proven() -> None:
+    made = tenants_report()
+    assert made["verdict"] == PROVEN
+    assert verdicts_of(made) == {"bank": PROVEN, "shop": PROVEN}
+    assert made["tenants"][0] == {
+        "tenant": "bank", "verdict": PROVEN, "state": "DOING", "round": 2, "checkpoint": NOW, "reason": ""
+    }  # fmt: skip
+    assert (made["row"]["tenants"], made["row"]["round"]) == ("2 of 2", "2 to 7")
+    assert made["asset_extra"]["rounds"] == ROUNDS
+    assert made["steps"]["destination"] == "changed: shop file:///x/shop; bank file:///x/bank"
+    assert made["steps"]["start"] == "changed: BEGINNING, round 2 to 7"
+    assert "At the time of this report: DOING, round 2 to 7." in made["markdown"]
+    assert "| bank" in made["markdown"]
+
+
+@pytest.mark.parametrize(
+    ("now", "changes", "bank", "reason"),
+    [
+        ({}, {"option": {"failed": {"bank": "bank: refused"}}}, NOT_PROVEN, "option: bank: refused"),
+        ({"states": {"shop": "DOING", "bank": "INTERRUPTED"}}, {}, NOT_PROVEN, "in no proof of this run"),
+        (
+            {"states": {"shop": "DOING", "bank": "INTERRUPTED"}, "remarks": {"bank": "log was recycled"}},
+            {},
+            NOT_PROVEN,
+            "log was recycled",
+        ),
+        ({"rounds": {"shop": 7, "bank": 3}}, {}, NOT_PROVEN, "in no proof of this run"),
+        ({"states": {"shop": "DOING"}, "rounds": {"shop": 7}}, {}, NOT_PROVEN, "in no proof of this run"),
+        ({}, {name: {"rounds": {"shop": 7}} for name in ("doing", "pieces", "checkpoint")}, NOT_PROVEN,
+         "in no proof of this run"),
+    ],
+)  # fmt: skip
+def test_one_tenant_that_is_not_proven(now: dict[str, Any], changes: dict[str, Any], bank: str, reason: str) -> None:
+    made = tenants_report({**NEWS, **now}, **changes)
+    assert made["verdict"] == NOT_PROVEN
+    assert verdicts_of(made) == {"bank": bank, "shop": PROVEN}
+    first = made["tenants"][0]
+    assert (first["tenant"], first["reason"]) == ("bank", reason), "what needs a look comes first"
+    assert made["row"]["tenants"] == "1 of 2"
+    assert "Proven by the server" not in made["markdown"]
+
+
+@pytest.mark.parametrize("step", ["doing", "pieces", "checkpoint"])
+def test_without_one_proof_of_all_no_tenant_is_proven(step: str) -> None:
+    made = tenants_report(**{step: {"rounds": {"shop": 7}}})
+    assert made["verdict"] == NOT_PROVEN
+    assert verdicts_of(made) == {"bank": NOT_PROVEN, "shop": NOT_PROVEN}
+
+
+def test_a_failure_of_a_tenant_is_told_once() -> None:
+    failed = {"failed": {"bank": "bank: no such place"}}
+    made = tenants_report(destination=failed, start=failed)
+    assert made["steps"]["destination"].endswith("; FAILED for bank")
+    assert [line["reason"] for line in made["tenants"] if line["tenant"] == "bank"] == [
+        "destination: bank: no such place"
+    ]
+
+
+def test_tenants_left_out_are_named() -> None:
+    made = tenants_report(start={"out_of_scope": ["gone", *(f"t{number}" for number in range(9))]})
+    assert made["verdict"] == PROVEN
+    assert "Not archived by this run, because not asked for or not NORMAL: gone, t0, t1, t2" in made["markdown"]
+
+
+def test_many_tenants_are_not_all_shown() -> None:
+    rounds = {f"t{number:04}": 1 for number in range(60)}
+    now = {**NEWS, "rounds": rounds, "states": dict.fromkeys(rounds, "DOING")}
+    now["states"]["t0059"] = "STOP"
+    made = tenants_report(now, **{name: {"rounds": rounds} for name in ("start", "doing", "pieces", "checkpoint")})
+    assert made["tenants"][0]["tenant"] == "t0059"
+    assert len(made["tenants"]) == 60
+    assert "and 10 more, 10 of them proven" in made["markdown"]
+    assert made["row"]["tenants"] == "59 of 60"
+
+
+def test_a_state_that_cannot_be_read_proves_no_tenant() -> None:
+    made = tenants_report(None)
+    assert (made["verdict"], made["tenants"], made["row"]["state"]) == (NOT_PROVEN, [], "unknown")
 
 
 # --- all clusters -----------------------------------------------------------------------------------------------------

@@ -827,6 +827,18 @@ def test_a_round_that_no_tenant_has_had_yet() -> None:
     assert isinstance(PiecesReady(round_id=9).judge(found), Waiting)
 
 
+@pytest.mark.parametrize(("round_id", "is_open"), [(None, True), (4, True), (3, True), (2, False), (1, False)])
+@pytest.mark.parametrize("own", [None, 1002], ids=["sys", "tenant"])
+def test_which_round_can_still_get_a_first_piece(own: int | None, round_id: int | None, is_open: bool) -> None:
+    server = healthy(own=own)
+    server.archive(1004, "DOING", ROUND_ID=9)
+    server.clear("ARCHIVELOG_PIECE_FILES")
+    found = dialect(server).pieces(round_id)
+    assert found.is_open is is_open
+    assert found.rows == ()
+    assert isinstance(PiecesReady(round_id=round_id).judge(found), Waiting)
+
+
 def test_a_stopped_round_gains_no_tenant() -> None:
     server = healthy()
     server.archive(1002, "STOP")

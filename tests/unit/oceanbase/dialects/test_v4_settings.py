@@ -406,7 +406,9 @@ def test_keys_that_the_server_shows_are_written_back_and_never_shown(uri: str, k
 
 
 @pytest.mark.parametrize("kind", ["interval", "mode"])
-@pytest.mark.parametrize("uri", [EE, "oss://bucket/dir?host=h.example.com", OSS.replace(KEY, "")])
+@pytest.mark.parametrize(
+    "uri", [EE, f"{OSS}&encrypt_key=Zq9F3ACAF", "oss://bucket/dir?host=h.example.com", OSS.replace(KEY, "")]
+)
 def test_keys_that_are_not_shown_have_to_be_given(uri: str, kind: str) -> None:
     server = stopped()
     server.destination(1002, uri)
@@ -569,6 +571,15 @@ def test_servers_that_differ_are_not_settled() -> None:
     assert plan(server, WantedOption(lag_target=60), "shop")[0].settled
     server.parameter(1002, "log_archive_concurrency", "1", "2")
     assert plan(server, WantedOption(lag_target=60), "shop")[0].settled, "nobody asked for the other"
+
+
+@pytest.mark.parametrize("lag", [60, 120])
+def test_servers_that_differ_are_set_again_whichever_of_them_is_shown(lag: int) -> None:
+    server = healthy()
+    server.parameter(1002, "archive_lag_target", "120s", "60s")
+    change = plan(server, WantedOption(lag_target=lag), "shop")[0]
+    assert texts(change) == [f"ALTER SYSTEM SET archive_lag_target = '{lag}s' TENANT = 'shop'"]
+    assert not change.settled
 
 
 def test_parameters_are_not_read_where_none_is_wanted() -> None:

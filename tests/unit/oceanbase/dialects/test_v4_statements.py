@@ -257,6 +257,14 @@ def test_keys_that_are_written_back_are_never_shown(key: str) -> None:
             assert key not in words
 
 
+def test_a_key_is_masked_wherever_it_stands_in_the_statement() -> None:
+    place = Destination("oss", "bucket/Zq7Zq7Zq7").with_keys(Keys("id1234", "Zq7Zq7Zq7", "h"))
+    statement = v4_statements.destination("", place, ArchiveMode.OPTIONAL, 1)
+    assert statement.text.count("Zq7Zq7Zq7") == 2
+    assert "Zq7Zq7Zq7" not in statement.redacted
+    assert "Zq7Zq7Zq7" not in repr(statement)
+
+
 @given(st.integers(0, 7200), st.integers(0, 100))
 def test_parameters_are_quoted(lag: int, concurrency: int) -> None:
     found = dialect()

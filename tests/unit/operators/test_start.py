@@ -546,6 +546,24 @@ def test_a_freeze_that_is_not_wanted_needs_no_look(ready: Sandbox) -> None:
     assert ready.statements == ()
 
 
+@pytest.mark.parametrize(("wish", "reason"), [("yes", ""), ("advised", "does not need a minor freeze")])
+def test_a_freeze_is_not_advised_on_4x(add_connection: Any, wish: str, reason: str) -> None:
+    with Sandbox(profile="4.2.5", manual_clock=True) as box:
+        add_connection(box)
+        assert reason in freeze_is_useful("oceanbase_default", wish)
+        assert bool(freeze_is_useful("oceanbase_default", wish)) is bool(reason)
+
+
+def test_a_timeout_of_which_the_state_cannot_be_read(ready: Sandbox, clock: Time) -> None:
+    ready.force_status("STOPPING")
+    ready.faults.dead_servers = {1}
+    clock.at(290, ready.stop)
+    end = ending(lambda: drive(start(timeout=300, poll_interval=100), make_context(), clock))
+    assert isinstance(end.error, WaitTimeoutError), end
+    assert "still waiting after 300 s" in end.text
+    assert "The state cannot be read now" in end.text
+
+
 def test_the_state_for_a_report(ready: Sandbox) -> None:
     ready.force_status("DOING")
     ready.advance(60)

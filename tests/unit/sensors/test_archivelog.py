@@ -11,6 +11,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSensorTimeout, TaskDeferred
 
 from airflow_ob_provider.exceptions import ArchiveStateError, OceanBaseError, WaitReadError, WaitRefusedError
+from airflow_ob_provider.operators.archivelog import StartArchivelogOperator
 from airflow_ob_provider.sandbox import Sandbox
 from airflow_ob_provider.sensors.archivelog import (
     ArchiveCheckpointSensor,
@@ -199,7 +200,8 @@ def test_a_passing_fault_is_borne(doing: Sandbox, clock: Time, mode: str, flag: 
         (ArchiveDoingSensor, {"min_round": -1}),
         (ArchiveDoingSensor, {"min_round": 1.5}),
         (ArchiveDoingSensor, {"min_round": True}),
-        (ArchiveDoingSensor, {"tenants": "tenant1"}),
+        (ArchiveDoingSensor, {"min_round": {"cluster": "two"}}),
+        (ArchiveDoingSensor, {"tenants": "tenant1; tenant2"}),
         (ArchiveDoingSensor, {"tenants": ["a b"]}),
         (ArchiveDoingSensor, {"timeout": "soon"}),
         (ArchiveDoingSensor, {"poke_interval": "often"}),
@@ -291,6 +293,17 @@ def test_an_older_round_is_not_the_one_that_was_started(doing: Sandbox, clock: T
     assert wait_with(ArchiveDoingSensor, clock, mode, min_round=1).state == "success"
     end = wait_with(ArchiveDoingSensor, clock, mode, min_round="2", timeout=300)
     assert isinstance(end.error, AirflowSensorTimeout)
+    end = wait_with(ArchiveDoingSensor, clock, mode, min_round={"cluster": 2}, timeout=300)
+    assert isinstance(end.error, AirflowSensorTimeout)
+
+
+@modes
+def test_the_rounds_that_a_start_tells_are_those_to_wait_for(doing: Sandbox, clock: Time, mode: str) -> None:
+    rounds = StartArchivelogOperator(task_id="start").execute(make_context())["rounds"]
+    end = wait_with(ArchiveDoingSensor, clock, mode, min_round=rounds)
+    assert end.state == "success", end
+    assert end.result["rounds"] == rounds == {"cluster": 1}
+    assert end.result["out_of_scope"] == []
 
 
 @modes
@@ -324,6 +337,7 @@ def test_a_tenant_dropped_in_mid_wait_is_not_waited_for(doing: Sandbox, clock: T
 def test_only_the_tenants_asked_for(doing: Sandbox, clock: Time, mode: str) -> None:
     doing.faults.mixed_tenants = {"tenant2": "BEGINNING"}
     assert wait_with(ArchiveDoingSensor, clock, mode, tenants=["tenant1"]).result["tenants_doing"] == 1
+    assert wait_with(ArchiveDoingSensor, clock, mode, tenants="tenant1").result["tenants_doing"] == 1
     end = wait_with(ArchiveDoingSensor, clock, mode, tenants=["tenant1", "tenant2"], timeout=100)
     assert isinstance(end.error, AirflowSensorTimeout)
 
@@ -352,6 +366,13 @@ def test_now_is_the_servers_clock_at_the_first_look(doing: Sandbox, clock: Time,
     assert datetime.fromisoformat(end.result["after"]).replace(tzinfo=None) == first
     assert datetime.fromisoformat(end.result["checkpoint"]).replace(tzinfo=None) >= first
     assert clock.elapsed >= 120
+
+
+@modes
+def test_a_server_that_cannot_be_reached_at_first_is_tried_again(doing: Sandbox, clock: Time, mode: str) -> None:
+    doing.faults.drop_before = ("version_comment", 1)
+    end = wait_with(ArchiveCheckpointSensor, clock, mode)
+    assert end.state == "success", end
 
 
 @modes

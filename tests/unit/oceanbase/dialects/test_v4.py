@@ -626,8 +626,10 @@ def test_several_rows_of_a_timestamp_service_the_newest_counts(coding: tuple[str
     server.timestamp(1002, NOW - timedelta(days=1))
     found = dialect(server).archive()
     assert [row.tenant for row in found.rows] == [SHOP, BANK]
-    assert [row.timestamp for row in found.rows] == [ahead, NOW - timedelta(seconds=1)]
-    assert found.written_until == ahead
+    for row, moment in zip(found.rows, (ahead, NOW - timedelta(seconds=1)), strict=True):
+        assert row.timestamp is not None
+        assert moment <= row.timestamp <= moment + timedelta(microseconds=1)
+    assert found.written_until == found.rows[0].timestamp
 
 
 def test_a_tenant_without_a_row_there() -> None:
@@ -644,13 +646,28 @@ def test_a_proof_uses_the_later_clock(ahead: int, believed: bool) -> None:
     server.timestamp(1004, NOW + timedelta(seconds=ahead))
     wait = CheckpointPassed().begun(dialect(server).archive())
     moment = NOW + timedelta(seconds=ahead) if believed else NOW
-    assert wait.after == moment
+    microsecond = timedelta(microseconds=1)
+    assert wait.after is not None
+    assert moment <= wait.after <= moment + microsecond * believed
 
     server.now = "2024-04-13 17:10:00.000000"
-    for passed, kind in ((timedelta(microseconds=-1), Waiting), (timedelta(), Ready)):
+    for passed, kind in ((-microsecond, Waiting), (microsecond, Ready)):
         for tenant_id, round_id in ((1002, 3), (1004, 5)):
             server.archive(tenant_id, "DOING", ROUND_ID=round_id, CHECKPOINT_SCN=scn(moment + passed))
         assert isinstance(wait.judge(dialect(server).archive()), kind)
+
+
+@pytest.mark.parametrize("nanoseconds", [1, 500, 999])
+def test_a_proof_is_not_had_within_the_microsecond_of_the_timestamp(nanoseconds: int) -> None:
+    """Both are nanoseconds, and what was committed at the timestamp is not archived yet."""
+    server = healthy()
+    ahead = NOW + timedelta(seconds=1)
+    server.timestamp(1002, ahead, nanoseconds)
+    wait = CheckpointPassed().begun(dialect(server).archive())
+    server.now = "2024-04-13 17:10:00.000000"
+    for tenant_id, round_id in ((1002, 3), (1004, 5)):
+        server.archive(tenant_id, "DOING", ROUND_ID=round_id, CHECKPOINT_SCN=scn(ahead) + nanoseconds - 1)
+    assert isinstance(wait.judge(dialect(server).archive()), Waiting)
 
 
 def test_a_named_tenants_proof_does_not_wait_for_the_clock_of_others() -> None:

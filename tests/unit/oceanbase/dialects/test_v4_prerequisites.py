@@ -161,10 +161,13 @@ def test_many_dead_servers_are_counted() -> None:
 
 
 def test_tenants_that_are_not_there() -> None:
-    found = findings(healthy(), "shop", "nobody")["user_tenants"]
-    assert found.level is Level.FAIL
-    assert "nobody" in found.observed
-    assert "bank" in found.hint
+    found = findings(healthy(), "shop", "nobody")
+    assert (found["user_tenants"].level, found["user_tenants"].tenants) == (Level.FAIL, ("nobody",))
+    assert "nobody" in found["user_tenants"].observed
+    assert "bank" in found["user_tenants"].hint
+    assert levels(found) == {"user_tenants": Level.FAIL, "out_of_scope": Level.WARN}
+    found = findings(healthy(), "somebody", "nobody")
+    assert (found["user_tenants"].level, found["user_tenants"].tenants) == (Level.FAIL, ())
 
 
 def test_tenants_that_are_not_normal() -> None:

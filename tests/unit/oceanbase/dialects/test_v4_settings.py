@@ -176,16 +176,28 @@ def test_only_the_tenants_asked_for() -> None:
 
 @pytest.mark.parametrize("status", ["RESTORE", "CREATING", "DROPPING"])
 @pytest.mark.parametrize("wanted", [to("file:///data/new"), WantedOption(lag_target=60)])
-def test_tenants_that_are_not_there_or_not_normal(wanted: WantedDestination | WantedOption, status: str) -> None:
+def test_tenants_that_are_not_there_or_not_normal_hold_up_no_other(
+    wanted: WantedDestination | WantedOption, status: str
+) -> None:
     server = stopped()
     server.update("DBA_OB_TENANTS", 1004, STATUS=status)
     for name in ("bank", "nobody", "sys", "META$1002"):
-        with pytest.raises(ValueError, match=f"{name.replace('$', '.')}.*shop"):
-            plan(server, wanted, name)
+        found = {change.place: change for change in plan(server, wanted, name, "shop")}
+        assert set(found) == {name, "shop"}
+        assert "NORMAL" in found[name].refusal
+        assert found[name].statements == ()
+        assert (len(found["shop"].statements), found["shop"].refusal) == (1, "")
     assert [change.place for change in plan(server, wanted)] == ["shop"]
-    server.update("DBA_OB_TENANTS", STATUS=status)
-    with pytest.raises(ValueError, match="none"):
-        plan(server, wanted, "shop")
+
+
+@pytest.mark.parametrize("days", [1, 7])
+def test_an_interval_alone_needs_a_destination(days: int) -> None:
+    server = stopped()
+    server.remove("ARCHIVE_DEST", 1002)
+    shop, bank = plan(server, to(days=days))
+    assert shop.statements == ()
+    assert "destination is not set" in shop.refusal
+    assert (bank.refusal, len(bank.statements)) == ("", int(days != 1))
 
 
 def test_an_option_of_3_x_is_refused() -> None:

@@ -265,7 +265,6 @@ def test_each_refusal_has_its_cause_and_way_out_and_stops_no_other(
     [("unreachable", 9070), ("no_permission", 9071), ("io_error", 4009), ("full", 9082), ("unformatted", 9080),
      ("foreign", 9081), ("worm", 9140)],
 )  # fmt: skip
-@builds("4.0.0", "4.3.3")
 def test_the_medium_itself_refuses(cluster: Sandbox, clock: Time, content: str, errno: int) -> None:
     cluster.faults.media = {nfs("tenant2"): content}
     context = last_try()

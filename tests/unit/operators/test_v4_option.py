@@ -8,7 +8,7 @@ import pytest
 
 from airflow_ob_provider.exceptions import OceanBaseTransientError, PrerequisitesNotMetError
 from airflow_ob_provider.operators.prerequisites import CheckBackupPrerequisitesOperator
-from airflow_ob_provider.operators.settings import SetArchiveOptionOperator
+from airflow_ob_provider.operators.settings import SetArchiveOptionOperator, SetBackupDestinationOperator
 from airflow_ob_provider.sandbox import Sandbox
 from tests.unit.operators.harness import Time, ending, writes
 from tests.unit.operators.harness4 import (
@@ -120,8 +120,11 @@ def test_mandatory_may_need_an_approval(cluster: Sandbox, clock: Time) -> None:
     assert cluster.writes == ()
 
 
-@builds()
-@pytest.mark.parametrize("word", ["enable", "lz4_1.0", "disable"])
+@pytest.mark.parametrize(
+    ("cluster", "word"),
+    [("4.0.0", "enable"), ("4.1.0", "lz4_1.0"), ("4.2.5", "disable"), ("4.3.3", "zstd_1.3.8")],
+    indirect=["cluster"],
+)
 def test_compression_is_refused_with_the_reason(cluster: Sandbox, clock: Time, word: str) -> None:
     put(cluster, "STOP")
     end = ending(lambda: task(compression=word, tenants=ONE).execute(last_try()))
@@ -196,6 +199,35 @@ def test_a_short_lag_target_is_not_for_s3(cluster: Sandbox, clock: Time, add_con
     assert "at least 60 s" in end.text
     assert "wJalrXUtnFEMI" not in end.text
     assert cluster.writes == ()
+
+
+@builds("4.2.5", "4.3.3")
+def test_s3_and_a_short_lag_target(cluster: Sandbox, clock: Time, add_connection: Any) -> None:
+    """4179 of one tenant, its way out, and the other tenant set all the same."""
+    put(cluster, "STOP")
+    put(cluster, "STOP", "tenant2")
+    cluster.parameters["archive_lag_target", "tenant1"] = "30s"
+    add_connection({"conn_type": "generic", "login": "AKID", "password": "s3cretK3y", "host": "s3.example"}, "keys")
+
+    def move(context: Any) -> Any:
+        return SetBackupDestinationOperator(
+            task_id="destination", destination="s3://b/{tenant}", dest_conn_id="keys", on_partial_failure="continue"
+        ).execute(context)
+
+    check = CheckBackupPrerequisitesOperator(
+        task_id="check", destination="s3://b/{tenant}", dest_conn_id="keys", on_partial_failure="continue"
+    )
+    found = check.execute(last_try())
+    assert (found["tenants"], list(found["failed"])) == (["tenant2"], ["tenant1"])
+    assert "60s" in found["failed"]["tenant1"]
+    result = move(last_try())
+    assert (result["tenants"], list(result["failed"])) == (["tenant2"], ["tenant1"])
+    assert "[4179]" in result["failed"]["tenant1"]
+    task(lag_target=60, tenants=ONE).execute(last_try())
+    assert move(last_try())["tenants"] == ["tenant1", "tenant2"]
+    end = ending(lambda: task(lag_target=30).execute(last_try()))
+    assert end.state == "failed"
+    assert "at least 60 s" in end.text
 
 
 @pytest.mark.parametrize("policy", ["fail", "continue"])

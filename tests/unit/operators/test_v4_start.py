@@ -398,6 +398,32 @@ def test_a_passing_error_is_settled_by_the_state(
         assert str(errno) in end.text
 
 
+@pytest.mark.parametrize(("state", "statement"), [("STOP", arch), ("SUSPEND", enable), ("INTERRUPTED", noarch)])
+def test_a_passing_error_for_everybody_is_each_tenants_own(
+    cluster: Sandbox, clock: Time, state: str, statement: Any
+) -> None:
+    put(cluster, state)
+    put(cluster, state, "tenant2")
+    cluster.faults.error_once = {"pattern": "ALTER SYSTEM", "errno": 4023, "count": 2}
+    context = first_try()
+    end = ending(lambda: drive(start(restart_interrupted=True), context, clock))
+    assert end.state == "retry", end
+    assert set(context["ti"].xcom["return_value"]["failed"]) == {"tenant1", "tenant2"}
+    assert writes(cluster) == [statement("tenant1"), statement("tenant2")]
+    end = ending(lambda: drive(start(restart_interrupted=True), last_try(2), clock))
+    assert end.state == "success", end
+    assert end.result["failed"] == {}
+
+
+@pytest.mark.parametrize("errno", [4012, 4023, 4114])
+def test_an_error_of_reading_sends_nothing_twice(cluster: Sandbox, clock: Time, errno: int) -> None:
+    put(cluster, "STOP")
+    cluster.faults.error_once = {"pattern": "SELECT NOW", "errno": errno, "count": 2}
+    states = [ending(lambda: drive(start(tenants=ONE), first_try(), clock)).state for _ in range(3)]
+    assert states[-1] == "success", states
+    assert effects(cluster, arch()) == 1
+
+
 @pytest.mark.parametrize(
     ("cluster", "errno"), [("4.2.5", 9091), ("4.0.0", 9023), ("4.2.5", 1235)], indirect=["cluster"]
 )

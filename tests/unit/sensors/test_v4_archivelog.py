@@ -11,6 +11,7 @@ import pytest
 from airflow_ob_provider.exceptions import ArchiveStateError
 from airflow_ob_provider.operators.archivelog import StartArchivelogOperator
 from airflow_ob_provider.sandbox import Sandbox
+from airflow_ob_provider.sandbox.v4.scn import to_scn
 from airflow_ob_provider.sensors.archivelog import (
     ArchiveCheckpointSensor,
     ArchiveDoingSensor,
@@ -19,8 +20,6 @@ from airflow_ob_provider.sensors.archivelog import (
 )
 from tests.unit.operators.harness import Ending, Time, drive, drive_rescheduled, ending
 from tests.unit.operators.harness4 import (
-    MODERN,
-    VERSIONS,
     archive_of,
     builds,
     clock,
@@ -119,6 +118,17 @@ def test_suspended_while_waited_for(cluster: Sandbox, clock: Time) -> None:
     end = wait(ArchiveDoingSensor, "deferrable", clock, tenants=ONE)
     assert isinstance(end.error, ArchiveStateError), end
     assert "SUSPEND" in end.text
+
+
+@in_all_modes
+def test_a_medium_that_dies_while_it_is_suspended(cluster: Sandbox, clock: Time, mode: str) -> None:
+    """SUSPENDING hangs; nothing but a statement leads out of it."""
+    put(cluster, "SUSPENDING")
+    cluster.faults.dead_medium = {"tenant1"}
+    end = wait(ArchiveDoingSensor, mode, clock, tenants=ONE)
+    assert isinstance(end.error, ArchiveStateError), end
+    assert "tenant1 SUSPENDING" in end.text
+    assert clock.elapsed < 110
 
 
 def test_resumed_while_waited_for(cluster: Sandbox, clock: Time) -> None:
@@ -254,15 +264,8 @@ def test_the_checkpoint_proves_that_it_moves(cluster: Sandbox, clock: Time, mode
     assert end.state == "success", end
     for name in ("tenant1", "tenant2"):
         archive = archive_of(cluster, name)
-        assert archive.round.checkpoint_scn >= _scn(cluster, moment)
+        assert archive.round.checkpoint_scn >= to_scn(moment)
     assert clock.elapsed <= 120 + 100 + 30
-
-
-def _scn(box: Sandbox, moment: Any) -> int:
-    from airflow_ob_provider.sandbox.v4.scn import to_scn
-
-    del box
-    return to_scn(moment)
 
 
 @in_all_modes
@@ -359,6 +362,17 @@ def test_frozen_after_a_stop(cluster: Sandbox, clock: Time) -> None:
     assert end.state == "success", end
 
 
+@pytest.mark.parametrize("before", [60, 20, 0, -20])
+def test_the_moment_a_piece_ends(cluster: Sandbox, clock: Time, before: int) -> None:
+    put(cluster, "DOING")
+    end_of_piece = archive_of(cluster, "tenant1").round.pieces[-1].end_scn / 1e9
+    now = to_scn(cluster.now) / 1e9
+    clock.sleep(end_of_piece - now - before)
+    end = wait(PieceStatusSensor, "deferrable", clock, tenants=ONE)
+    assert end.state == "success", end
+    assert end.result["newest"][0]["status"] == "ACTIVE"
+
+
 def test_each_tenant_has_its_own_round(cluster: Sandbox, clock: Time) -> None:
     for _ in range(2):
         put(cluster, "DOING")
@@ -383,6 +397,3 @@ def test_what_the_manual_shows_otherwise_is_understood(cluster: Sandbox, clock: 
     kinds: tuple[Callable[..., Any], ...] = (ArchiveDoingSensor, ArchiveCheckpointSensor, PieceStatusSensor)
     for kind in kinds:
         assert wait(kind, "deferrable", clock).state == "success"  # type: ignore[arg-type]
-
-
-assert set(MODERN) < set(VERSIONS)

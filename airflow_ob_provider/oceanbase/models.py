@@ -68,6 +68,11 @@ class Tenant:
     """The server's word; a tenant that is not NORMAL (being created, restored, dropped) is not archived."""
 
     @property
+    def is_normal(self) -> bool:
+        """Whether it can be archived."""
+        return self.status == "NORMAL"
+
+    @property
     def is_user(self) -> bool:
         """Whether it holds users' data, and so logs worth archiving."""
         return self.tenant_id != SYS_TENANT_ID
@@ -253,6 +258,8 @@ class PieceSnapshot:
     """Whether the round can still gain tenants. One without a piece in a closed round may be younger than it."""
     scope: Scope = Scope.CLUSTER
     """CLUSTER: one round, pieces numbered for all tenants alike; TENANT: each tenant counts for itself."""
+    past: frozenset[int] = frozenset()
+    """Numbers of tenants that have left the round that was asked for: one of them without a piece has none there."""
 
     def of(self, names: Iterable[str]) -> PieceSnapshot:
         """As :meth:`ArchiveSnapshot.of`."""

@@ -50,7 +50,12 @@ def plan_start(
     STOP is the only state ARCHIVELOG is accepted in. ``asked`` is what this start has sent already: nothing is sent
     twice. ``hypothetical``: a dry run, in which the steps before have not set what they would.
     """
-    return tuple(_once(_start(row, restart_interrupted, hypothetical), asked) for row in snapshot.governing)
+    return tuple(
+        _gone(row)
+        if (row.tenant.name, Action.START) in asked and not row.state.is_running
+        else _once(_start(row, restart_interrupted, hypothetical), asked)
+        for row in snapshot.governing
+    )
 
 
 def _start(row: ArchiveRow, restart_interrupted: bool, hypothetical: bool) -> Step:
@@ -60,7 +65,7 @@ def _start(row: ArchiveRow, restart_interrupted: bool, hypothetical: bool) -> St
             return Step(Action.REFUSE, row, f"{state}, and {row.blocked}", "SetBackupDestinationOperator sets it.")
         # What was switched off stays off: ARCHIVELOG alone would start nothing, and say OK.
         return Step(Action.RESUME if row.deferred else Action.START, row, state)
-    if row.state in {ArchiveState.SUSPEND, ArchiveState.SUSPENDING}:
+    if row.deferred and row.state in {ArchiveState.SUSPEND, ArchiveState.SUSPENDING}:
         return Step(Action.RESUME, row, f"{state}, suspended by somebody")
     if row.state.is_running:
         return Step(Action.NOTHING, row, state)
@@ -71,6 +76,12 @@ def _start(row: ArchiveRow, restart_interrupted: bool, hypothetical: bool) -> St
             return Step(Action.REFUSE, row, state, RECOVERY)
         return Step(Action.STOP, row, f"{state} and restart_interrupted is set")
     return Step(Action.REFUSE, row, state, "A state this release does not know; nothing was changed.")
+
+
+def _gone(row: ArchiveRow) -> Step:
+    """Accepted is not running: a round may break, or be stopped by somebody, before it is read back."""
+    hint = RECOVERY if row.state is ArchiveState.INTERRUPTED else _ASK
+    return Step(Action.REFUSE, row, f"{_state(row)} although it was asked to start", hint)
 
 
 def plan_stop(snapshot: ArchiveSnapshot, *, asked: Collection[Asked] = ()) -> tuple[Step, ...]:
@@ -90,16 +101,14 @@ def _stop(row: ArchiveRow) -> Step:
     return Step(Action.STOP, row, state)
 
 
+_ASK = "Somebody may have changed it meanwhile: decide with them, look into rootservice.log, and run this task again."
+
+
 def _once(step: Step, asked: Collection[Asked]) -> Step:
     if (step.row.tenant.name, step.action) not in asked:
         return step
-    words = {Action.STOP: "stop", Action.START: "start", Action.RESUME: "go on"}[step.action]
-    return Step(
-        Action.REFUSE,
-        step.row,
-        f"{step.reason} although it was asked to {words}",
-        "Somebody may have changed it meanwhile: decide with them, look into rootservice.log, and run this task again.",
-    )
+    words = {Action.STOP: "stop", Action.RESUME: "go on"}[step.action]
+    return Step(Action.REFUSE, step.row, f"{step.reason} although it was asked to {words}", _ASK)
 
 
 def _state(row: ArchiveRow) -> str:

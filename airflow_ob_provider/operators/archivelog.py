@@ -95,6 +95,8 @@ class _SwitchOperator(TenantwiseOperator, WaitingOperator):
     def resume(self, context: Context, event: dict[str, Any] | None = None) -> Any:
         """Go on after STOPPING: read the state and plan anew."""
         progress = _Progress.of_carry(carried(event), time.time() + float(self.timeout))
+        if event and event.get("status") == "timeout":
+            return self._timed_out(context, progress)
         self.settle(event)
         return self._act(context, progress)
 

@@ -101,8 +101,7 @@ def option_change(dialect: V3Dialect, wanted: WantedOption) -> Change:
         str(steps[-1]) if steps else before,
         tuple(dialect.set_option(step) for step in steps),
         refusal,
-        to_mandatory=current.mode is not ArchiveMode.MANDATORY
-        and any(step.mode is ArchiveMode.MANDATORY for step in steps),
+        to_mandatory=wanted.mode is ArchiveMode.MANDATORY and current.mode is not ArchiveMode.MANDATORY,
         scope=Scope.CLUSTER,
         settled=_agree(setting),
     )

@@ -18,6 +18,7 @@ from airflow_ob_provider.oceanbase.dialects import v4_settings, v4_statements
 from airflow_ob_provider.oceanbase.dialects.base import Row
 from airflow_ob_provider.oceanbase.dialects.reading import MISSING, NOW, DialectBase, address, read_at, tenant_list
 from airflow_ob_provider.oceanbase.dialects.v4_catalogue import Catalogue
+from airflow_ob_provider.oceanbase.dialects.v4_places import Place
 from airflow_ob_provider.oceanbase.dialects.v4_prerequisites import V4Prerequisites
 from airflow_ob_provider.oceanbase.errors import ServerError
 from airflow_ob_provider.oceanbase.models import (
@@ -85,7 +86,7 @@ class V4Dialect(DialectBase):
 
     def tenants(self) -> tuple[Tenant, ...]:
         """User tenants that are NORMAL."""
-        return tuple(tenant for tenant in self.all_tenants() if _is_normal(tenant))
+        return tuple(tenant for tenant in self.all_tenants() if tenant.is_normal)
 
     def tenants_in_scope(self, names: Sequence[str]) -> tuple[Tenant, ...]:
         """NORMAL user tenants, of these or all."""
@@ -112,14 +113,14 @@ class V4Dialect(DialectBase):
         rows = self._archive_rows()
         now, zone = read_at(rows)
         tenants = _tenants(rows)
-        normal = tuple(tenant for tenant in tenants if _is_normal(tenant))
+        normal = tuple(tenant for tenant in tenants if tenant.is_normal)
         by_id = {tenant.tenant_id: tenant for tenant in normal}
         found = tuple(
-            _archive_row(by_id[tenant_id], row, zone)
+            _archive_row(by_id[tenant_id], row, zone, has_mode=self.version.has_log_mode)
             for row in rows
             if row.get("tenant_id") is not None and (tenant_id := whole(row, "tenant_id")) in by_id
         )
-        out_of_scope = tuple(tenant for tenant in tenants if not _is_normal(tenant))
+        out_of_scope = tuple(tenant for tenant in tenants if not tenant.is_normal)
         return ArchiveSnapshot(now, Scope.TENANT, self._with_log_streams(found, now), normal, out_of_scope)
 
     def _archive_rows(self) -> Sequence[Row]:
@@ -156,40 +157,42 @@ class V4Dialect(DialectBase):
         """Pieces of each tenant's current round, or of the round of that number in every tenant."""
         rows = self.read(self.catalogue.pieces(round_id))
         now, zone = read_at(rows)
-        tenants = tuple(tenant for tenant in _tenants(rows) if _is_normal(tenant))
+        tenants = tuple(tenant for tenant in _tenants(rows) if tenant.is_normal)
         by_id = {tenant.tenant_id: tenant for tenant in tenants}
         found = tuple(
             _pieces_row(by_id[whole(row, "tenant_id")], row, zone)
             for row in rows
             if row.get("pieces") is not None and whole(row, "tenant_id") in by_id
         )
-        current = [row for row in rows if row.get("current_round") is not None]
-        is_open = round_id is None or any(
-            whole(row, "current_round") <= round_id and text(row, "round_status").upper() != ArchiveState.STOP
-            for row in current
+        past = frozenset(
+            whole(row, "tenant_id")
+            for row in rows
+            if round_id is not None and row.get("current_round") is not None and _is_past(row, round_id)
         )
         newest = max((row.round_id for row in found), default=round_id or 0)
-        return PieceSnapshot(now, newest, found, tenants, is_open, Scope.TENANT)
+        return PieceSnapshot(now, newest, found, tenants, scope=Scope.TENANT, past=past)
 
     def freeze_progress(self, *, since: datetime | None, tenant_ids: Sequence[int] = ()) -> FreezeProgress:
         """Mini merges under way and those that ended since; a freeze that has nothing to dump leaves no trace."""
+        now, zone = read_at(self.read(f"SELECT {NOW}"))
         which = f" AND TENANT_ID IN ({tenant_list(tenant_ids)})" if tenant_ids else ""
-        ended = f" AND START_TIME >= {quote(since.strftime('%Y-%m-%d %H:%M:%S.%f'))}" if since else ""
+        begun = since.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S.%f") if since else ""
+        ended = f" AND START_TIME >= {quote(begun)}" if begun else ""
         merging = self.count(
             f"SELECT COUNT(*) AS n FROM oceanbase.GV$OB_TABLET_COMPACTION_PROGRESS WHERE TYPE IN {_MERGES}{which}"
         )
         rows = self.read(
-            f"SELECT {NOW}, COUNT(*) AS n, MAX(FINISH_TIME) AS last FROM oceanbase.GV$OB_TABLET_COMPACTION_HISTORY "
+            "SELECT COUNT(*) AS n, MAX(FINISH_TIME) AS last FROM oceanbase.GV$OB_TABLET_COMPACTION_HISTORY "
             f"WHERE TYPE IN {_MERGES}{which}{ended}"
         )
-        now, zone = read_at(rows)
         return FreezeProgress(now, None, whole(rows[0], "n"), merging, moment(rows[0], "last", zone))
 
     def checkpoint_delay(self, tenants: Sequence[str] = ()) -> float:
         """The largest ``archive_lag_target`` of these tenants, and two passes of the scheduler."""
         wanted = {tenant.tenant_id for tenant in self.all_tenants() if not tenants or tenant.name in tenants}
-        lags = [lag for tenant_id, lag in self.lag_targets().items() if tenant_id in wanted]
-        return max(lags, default=DEFAULT_LAG_SECONDS) + PASSES_SECONDS
+        lags = self.lag_targets()
+        longest = max((lags.get(tenant_id, DEFAULT_LAG_SECONDS) for tenant_id in wanted), default=DEFAULT_LAG_SECONDS)
+        return longest + PASSES_SECONDS
 
     def lag_targets(self) -> dict[int, float]:
         """``archive_lag_target`` in seconds by tenant; none where the version has no such parameter."""
@@ -208,15 +211,11 @@ class V4Dialect(DialectBase):
             for row in self.read(self.catalogue.parameters(names))
         }
 
-    def destinations(self) -> tuple[v4_settings.Place, ...]:
-        """Where each NORMAL user tenant archives to. They hold the keys of object stores."""
+    def destinations(self) -> tuple[Place, ...]:
+        """Where each user tenant archives to, whatever its status. They hold the keys of object stores."""
         rows = self.read(self.catalogue.destinations(), holds_secrets=True)
-        tenants = {tenant.tenant_id: tenant for tenant in _tenants(rows) if _is_normal(tenant)}
-        return tuple(
-            v4_settings.Place.of(tenants[whole(row, "tenant_id")], row)
-            for row in rows
-            if row.get("tenant_id") is not None and whole(row, "tenant_id") in tenants
-        )
+        shown = [row for row in rows if row.get("tenant_id") is not None]
+        return tuple(Place.of(tenant, row) for tenant, row in zip(_tenants(shown), shown, strict=True))
 
     def prerequisites(
         self, *, destination: Destination | None, restart_interrupted: bool, tenants: Sequence[str] = ()
@@ -277,18 +276,16 @@ def _status(row: Row) -> str:
     return text(row, "tenant_status").upper().removeprefix("TENANT_STATUS_")
 
 
-def _is_normal(tenant: Tenant) -> bool:
-    return tenant.status == "NORMAL"
-
-
-def _archive_row(tenant: Tenant, row: Row, zone: timezone) -> ArchiveRow:
-    raw = text(row, "status")
+def _archive_row(tenant: Tenant, row: Row, zone: timezone, *, has_mode: bool) -> ArchiveRow:
+    # A view without a row for this tenant gives NULL in every column: it has never archived.
+    exists = any(row.get(name) is not None for name in ("status", "round_id", "started", "checkpoint"))
+    raw = text(row, "status").strip() or ("NULL" if exists else "")
     mode = text(row, "log_mode").strip().upper()
     archivelog = {"ARCHIVELOG": True, "NOARCHIVELOG": False}.get(mode)
-    dest_state = text(row, "dest_state").strip().upper()
+    dest_state = text(row, "dest_state").strip().upper() if has_mode else ""
     has_path = whole(row, "has_path") > 0
     deferred = dest_state == "DEFER"
-    if (mode and archivelog is None) or dest_state not in {"", "ENABLE", "ENBALE", "DEFER"}:
+    if has_mode and (archivelog is None or dest_state not in {"", "ENABLE", "ENBALE", "DEFER"}):
         state, status = ArchiveState.UNKNOWN, f"{raw or 'no round'} ({mode or 'no mode'}, destination {dest_state})"
     else:
         state, status = _phase(raw, archivelog, deferred=deferred, has_path=has_path)
@@ -333,8 +330,9 @@ def _phase(raw: str, archivelog: bool | None, *, deferred: bool, has_path: bool)
         return as_it_is if state is ArchiveState.STOP else (ArchiveState.STOPPING, f"{shown}, NOARCHIVELOG")
     if state in {ArchiveState.INTERRUPTED, ArchiveState.STOPPING}:
         return as_it_is
-    if state is ArchiveState.STOP and not has_path:
-        return state, f"{shown}, ARCHIVELOG without destination"
+    if not has_path:
+        word = f"{shown}, ARCHIVELOG without destination"
+        return state if state is ArchiveState.STOP else ArchiveState.UNKNOWN, word
     if deferred:
         still = state in {ArchiveState.STOP, ArchiveState.SUSPEND}
         return ArchiveState.SUSPEND if still else ArchiveState.SUSPENDING, f"{shown}, DEFER"
@@ -352,6 +350,13 @@ def _is_late(row: ArchiveRow, now: datetime) -> bool:
     return row.state not in {ArchiveState.STOP, ArchiveState.PREPARE} and behind.total_seconds() > LATE_SECONDS
 
 
+def _is_past(row: Row, round_id: int) -> bool:
+    """Whether a tenant has left a round."""
+    current = whole(row, "current_round")
+    stopped = ArchiveState.parse(text(row, "round_status")) is ArchiveState.STOP
+    return current > round_id or (current == round_id and stopped)
+
+
 def _stream(row: Row, zone: timezone) -> str:
     word = "is INTERRUPTED, archived" if whole(row, "interrupted") else "is the slowest, archived"
     return f"log stream {whole(row, 'ls_id')} {word} until {to_json(scn(row, 'checkpoint', zone)) or 'nothing yet'}"
@@ -360,17 +365,23 @@ def _stream(row: Row, zone: timezone) -> str:
 def _pieces_row(tenant: Tenant, row: Row, zone: timezone) -> TenantPieces:
     status, file_status = text(row, "status"), text(row, "file_status")
     pieces, broken, cleaned = whole(row, "pieces"), whole(row, "broken"), whole(row, "cleaned")
+    words, parsed = f"{status or 'NULL'}/{file_status or 'NULL'}", PieceStatus.parse(status)
+    started = checkpoint = None
+    try:
+        started, checkpoint = scn(row, "started", zone), scn(row, "checkpoint", zone)
+    except UnreadableError as error:
+        parsed, words = PieceStatus.UNKNOWN, f"{words} ({error})"
     return TenantPieces(
         tenant=tenant,
         round_id=whole(row, "round_id"),
         count=pieces,
         first_id=whole(row, "first_id"),
         newest_id=whole(row, "newest_id"),
-        status=PieceStatus.parse(status),
+        status=parsed,
         file_status=FileStatus.parse(file_status),
-        words=f"{status or 'NULL'}/{file_status or 'NULL'}",
-        started=scn(row, "started", zone),
-        checkpoint=scn(row, "checkpoint", zone),
+        words=words,
+        started=started,
+        checkpoint=checkpoint,
         broken=broken,
         unready=pieces - broken - cleaned - whole(row, "available"),
         cleaned=cleaned,

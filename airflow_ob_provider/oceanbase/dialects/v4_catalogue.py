@@ -77,7 +77,7 @@ SELECT {NOW}, {tenant} AS tenant_id, LS_ID AS ls_id, MAX(CHECKPOINT_SCN) AS chec
        MAX(CASE WHEN STATUS = 'INTERRUPTED' THEN 1 ELSE 0 END) AS interrupted
   FROM {self.view("LS_LOG_ARCHIVE_PROGRESS")} WHERE {which}
  GROUP BY {"TENANT_ID, " if self.is_sys else ""}LS_ID
- ORDER BY interrupted DESC, checkpoint, ls_id LIMIT 100"""
+ ORDER BY interrupted DESC, checkpoint, ls_id"""
 
     def destinations(self) -> str:
         """Destination of every tenant, one row each. Keys stand in the path in clear text."""

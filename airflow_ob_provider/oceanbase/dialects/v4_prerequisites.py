@@ -5,12 +5,15 @@ From 4.1 on ARCHIVELOG asks for nothing: without a destination, or with one in D
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from airflow_ob_provider.oceanbase.destination import Destination, WantedDestination
-from airflow_ob_provider.oceanbase.dialects import findings, v4_settings
+from airflow_ob_provider.oceanbase.dialects import findings
+from airflow_ob_provider.oceanbase.dialects.v4_places import NOT_SET, Place, scheme_doubt
+from airflow_ob_provider.oceanbase.dialects.v4_settings import S3_LEAST_LAG_SECONDS
 from airflow_ob_provider.oceanbase.models import ArchiveRow, ArchiveSnapshot, ArchiveState, Finding, Level
 from airflow_ob_provider.oceanbase.waits import RECOVERY
 from airflow_ob_provider.oceanbase.words import few
@@ -62,6 +65,10 @@ class V4Prerequisites:
     def _snapshot(self) -> ArchiveSnapshot:
         return self._dialect.archive().of(self._tenants)
 
+    def _places(self) -> list[Place]:
+        names = {row.tenant.name for row in self._snapshot.rows}
+        return [place for place in self._dialect.destinations() if place.tenant.name in names]
+
     def _runs(self) -> bool:
         rows = self._snapshot.rows
         return bool(rows) and all(row.state.is_running for row in rows)
@@ -111,6 +118,8 @@ class V4Prerequisites:
         changes = self._dialect.plan_destination(WantedDestination(self._destination), self._tenants)
         there = {row.tenant.name for row in self._snapshot.rows}
         changes = tuple(change for change in changes if change.place in there)
+        if not changes:
+            return Finding("destination_set", Level.UNKNOWN, "no tenant to look at", expected)
         refused = [change for change in changes if change.refusal]
         if refused:
             return self._about(
@@ -120,7 +129,7 @@ class V4Prerequisites:
                 expected,
                 "See what is said of each tenant.",
             )
-        unset = [change for change in changes if change.before == v4_settings.NOT_SET and not change.statements]
+        unset = [change for change in changes if change.before == NOT_SET and not change.statements]
         if unset:
             hint = (
                 "Give a destination such as file:///data/nfs/{tenant}. Without one ARCHIVELOG answers OK and starts "
@@ -128,7 +137,7 @@ class V4Prerequisites:
             )
             about = [(change.place, change.before) for change in unset]
             return self._about("destination_set", Level.FAIL, about, expected, hint)
-        moved = [change for change in changes if change.statements and change.before != v4_settings.NOT_SET]
+        moved = [change for change in changes if change.statements and change.before != NOT_SET]
         if moved:
             about = [(change.place, f"{change.before} will become {change.after}") for change in moved]
             return self._about("destination_set", Level.WARN, about, expected, "")
@@ -138,12 +147,10 @@ class V4Prerequisites:
 
     def _destination_legal(self) -> Finding:
         expected = "a place that this version accepts"
-        places = v4_settings.in_scope(self._dialect, self._tenants)
+        places = self._places()
         schemes = {found.scheme for place in places if (found := place.destination)}
         schemes |= {self._destination.scheme} if self._destination else set()
-        doubts = [
-            doubt for scheme in sorted(schemes) if (doubt := v4_settings.scheme_doubt(scheme, self._dialect.version))
-        ]
+        doubts = [doubt for scheme in sorted(schemes) if (doubt := scheme_doubt(scheme, self._dialect.version))]
         if doubts:
             return Finding("destination_legal", Level.WARN, ", ".join(sorted(schemes)), expected, "; ".join(doubts))
         if not schemes:
@@ -153,16 +160,16 @@ class V4Prerequisites:
 
     def _lag_target(self) -> Finding:
         version = self._dialect.version
-        expected = f"archive_lag_target of at least {v4_settings.S3_LEAST_LAG_SECONDS} s where the destination is S3"
+        expected = f"archive_lag_target of at least {S3_LEAST_LAG_SECONDS} s where the destination is S3"
         if not version.has_lag_target:
             return Finding("lag_target", Level.OK, f"{version} has no archive_lag_target", expected)
         lags = self._dialect.lag_targets()
-        places = v4_settings.in_scope(self._dialect, self._tenants)
+        places = self._places()
         small = []
         for place in places:
             goes_to = self._destination or place.destination
             lag = lags.get(place.tenant.tenant_id)
-            if goes_to and goes_to.scheme == "s3" and lag is not None and lag < v4_settings.S3_LEAST_LAG_SECONDS:
+            if goes_to and goes_to.scheme == "s3" and lag is not None and lag < S3_LEAST_LAG_SECONDS:
                 small.append((place.tenant.name, f"{lag:g} s"))
         if small:
             hint = "ALTER SYSTEM SET archive_lag_target = '60s' for them: SET LOG_ARCHIVE_DEST answers 4179 otherwise."
@@ -176,31 +183,50 @@ class V4Prerequisites:
         rows = self._snapshot.rows
         if not rows:
             return Finding("archive_state", Level.UNKNOWN, "no state shown", expected)
-        unknown = _with(rows, ArchiveState.UNKNOWN)
-        broken = _with(rows, ArchiveState.INTERRUPTED)
-        stopping = _with(rows, ArchiveState.STOPPING)
-        deferred = [(row.tenant.name, str(row)) for row in rows if row.deferred]
-        if broken:
-            level = Level.WARN if self._restart_interrupted else Level.FAIL
-            return self._about("archive_state", level, broken, expected, RECOVERY)
-        if unknown:
-            return self._about("archive_state", Level.UNKNOWN, unknown, expected, "A state this release does not know.")
-        if stopping:
-            hint = "The start waits for STOP, which does not come while the destination fails"
-            hint += "; after 10 minutes the server ends it." if self._dialect.version.forces_stop else "."
-            return self._about("archive_state", Level.WARN, stopping, expected, hint)
-        if deferred:
-            hint = "Somebody has suspended log backup (DEFER); the start switches it on again (ENABLE)."
-            return self._about("archive_state", Level.WARN, deferred, expected, hint)
-        running = sum(row.state.is_running for row in rows)
-        return Finding("archive_state", Level.OK, f"{running} of {len(rows)} tenants archive already", expected)
+        found = [
+            (level, [(row.tenant.name, str(row)) for row in rows if wanted(row)], hint)
+            for level, wanted, hint in self._state_rules()
+        ]
+        wrong = [(level, about, hint) for level, about, hint in found if about]
+        if not wrong:
+            running = sum(row.state.is_running for row in rows)
+            return Finding("archive_state", Level.OK, f"{running} of {len(rows)} tenants archive already", expected)
+        worst = next(
+            level for level in (Level.FAIL, Level.UNKNOWN, Level.WARN) if any(one[0] is level for one in wrong)
+        )
+        about = [item for level, items, _ in wrong for item in items]
+        hint = " ".join(hint for *_, hint in wrong)
+        names = {name for level, items, _ in wrong if level is Level.FAIL for name, _ in items}
+        finding = self._about("archive_state", worst, about, expected, hint)
+        if worst is Level.FAIL:
+            return replace(finding, tenants=() if len(names) == len(rows) else tuple(sorted(names)))
+        return finding
+
+    def _state_rules(self) -> tuple[tuple[Level, Callable[[ArchiveRow], bool], str], ...]:
+        """How bad a state is for a start, and what to do."""
+        stopping = "STOPPING: the start waits for STOP, which does not come while the destination fails"
+        stopping += "; after 10 minutes the server ends it." if self._dialect.version.forces_stop else "."
+        return (
+            (
+                Level.WARN if self._restart_interrupted else Level.FAIL,
+                lambda row: row.state is ArchiveState.INTERRUPTED,
+                RECOVERY,
+            ),
+            (
+                Level.UNKNOWN,
+                lambda row: row.state is ArchiveState.UNKNOWN,
+                "A state this release does not know is not touched.",
+            ),
+            (Level.WARN, lambda row: row.state is ArchiveState.STOPPING, stopping),
+            (
+                Level.WARN,
+                lambda row: row.deferred and row.state not in {ArchiveState.INTERRUPTED, ArchiveState.STOPPING},
+                "DEFER: somebody has suspended log backup; the start switches it on again (ENABLE).",
+            ),
+        )
 
     def _about(self, check: str, level: Level, about: Sequence[tuple[str, str]], expected: str, hint: str) -> Finding:
         observed = few([f"{name}: {words}" for name, words in about], "; ")
         everybody = len(about) == len(self._snapshot.rows)
         names = () if everybody else tuple(name for name, _ in about)
         return Finding(check, level, observed, expected, hint, names)
-
-
-def _with(rows: Sequence[ArchiveRow], state: ArchiveState) -> list[tuple[str, str]]:
-    return [(row.tenant.name, str(row)) for row in rows if row.state is state]

@@ -1,19 +1,16 @@
-"""Destination and options of 4.x: every tenant has its own."""
+"""Destination and options of 4.x: what each tenant lacks of what is wanted."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from airflow_ob_provider.oceanbase.changes import Change
 from airflow_ob_provider.oceanbase.destination import Destination, Keys, WantedDestination, microseconds
 from airflow_ob_provider.oceanbase.dialects import v4_statements
-from airflow_ob_provider.oceanbase.dialects.base import Row
-from airflow_ob_provider.oceanbase.models import ArchiveRow, Tenant
+from airflow_ob_provider.oceanbase.dialects.v4_places import NOT_SET, Place, wanted_places
+from airflow_ob_provider.oceanbase.models import ArchiveRow
 from airflow_ob_provider.oceanbase.options import ArchiveMode, WantedOption
-from airflow_ob_provider.oceanbase.rows import text
 from airflow_ob_provider.oceanbase.statements import Statement
 from airflow_ob_provider.oceanbase.version import OceanBaseVersion
 
@@ -21,184 +18,70 @@ if TYPE_CHECKING:
     from airflow_ob_provider.oceanbase.dialects.v4 import V4Dialect
 
 DEFAULT_DAYS = 1
-NOT_SET = "not set"
-_DAY_US = 86_400_000_000
 LAG_TARGET, CONCURRENCY = "archive_lag_target", "log_archive_concurrency"
 S3_LEAST_LAG_SECONDS = 60
 
-_FIRST: dict[str, dict[tuple[int, int], tuple[int, ...]]] = {
-    "cos": {(4, 2): (4, 2, 0)},
-    "s3": {(4, 2): (4, 2, 1, 7), (4, 3): (4, 3, 0)},
-    "azblob": {(4, 2): (4, 2, 5, 6), (4, 3): (4, 3, 5, 3)},
-}
-"""First version of each scheme by line; file and oss came with 4.0. A fourth number is the manual's BP number, which is
-not known to be the server's, so it is worth a warning and no refusal."""
 
-
-def scheme_problem(scheme: str, version: OceanBaseVersion) -> str | None:
-    """Why this version cannot archive to such a place; None if it can, or may."""
-    lines = _FIRST.get(scheme)
-    line = version.numbers[:2]
-    if lines is None or line > max(lines):
-        return None
-    first = lines.get(line)
-    if first is None or version.numbers[:3] < first[:3]:
-        names = " and ".join(".".join(map(str, numbers)) for numbers in lines.values())
-        return f"OceanBase {version} cannot archive to {scheme}://, which came with {names}"
-    return None
-
-
-def scheme_doubt(scheme: str, version: OceanBaseVersion) -> str | None:
-    """Which patch of this version is needed, where the version does not tell it."""
-    first = _FIRST.get(scheme, {}).get(version.numbers[:2], ())
-    if len(first) == 4 and version.numbers[:3] == first[:3] and version.numbers < first:
-        return f"{scheme}:// needs {'.'.join(map(str, first[:3]))} BP{first[3]}; the server answers 9026 otherwise"
-    return None
-
-
-@dataclass(frozen=True)
-class Place:
-    """LOG_ARCHIVE_DEST of one tenant."""
-
-    tenant: Tenant
-    uri: str = field(repr=False)
-    """As the server shows it, keys in it; '' where none is set."""
-    mode: ArchiveMode | None
-    days: int | None
-    words: str
-    """What the server shows for its attributes."""
-
-    @classmethod
-    def of(cls, tenant: Tenant, row: Row) -> Place:
-        """From a row of the catalogue; manual and server differ in how they write mode and interval."""
-        binding, interval = text(row, "binding").strip(), text(row, "piece_switch_interval").strip()
-        word = binding.lower()
-        return cls(
-            tenant,
-            text(row, "path").strip(),
-            ArchiveMode(word) if word in tuple(ArchiveMode) else None,
-            _days(interval),
-            f"{binding or 'no binding'}, pieces of {interval or 'no interval'}",
-        )
-
-    @property
-    def destination(self) -> Destination | None:
-        """Where it is; None where none is set."""
-        return Destination.parse(self.uri) if self.uri else None
-
-    def __str__(self) -> str:
-        return f"{self.destination}, {self.words}" if self.uri else NOT_SET
-
-
-def _days(interval: str) -> int | None:
-    """``1d``, or microseconds without a unit."""
-    length = int(interval) if interval.isdigit() else microseconds(interval.lower())
-    return length // _DAY_US if length and length % _DAY_US == 0 else None
-
-
-def own_place(destination: Destination, tenant: Tenant, cluster: str) -> Destination:
-    """The destination of one tenant.
-
-    :raises ValueError: the cluster's name is needed and not shown.
-    """
-    if "cluster" in destination.placeholders and not cluster:
-        raise ValueError(f"destination {destination}: this account cannot read the cluster's name for {{cluster}}")
-    return destination.filled(cluster=cluster, tenant=tenant.name, tenant_id=str(tenant.tenant_id))
-
-
-def in_scope(dialect: V4Dialect, tenants: Sequence[str]) -> tuple[Place, ...]:
-    """Places of the tenants asked for, or of all."""
-    return tuple(place for place in dialect.destinations() if not tenants or place.tenant.name in tenants)
-
-
-def _unknown(tenants: Sequence[str], places: Sequence[Place]) -> list[Change]:
-    """Tenants that were asked for and are not there; they hold up no other."""
-    names = {place.tenant.name for place in places}
-    return [
-        Change(name, NOT_SET, NOT_SET, refusal="no user tenant of that name is NORMAL here")
-        for name in tenants
-        if name not in names
-    ]
-
-
-def wanted_places(
-    dialect: V4Dialect, destination: Destination, places: Sequence[Place]
-) -> dict[int, Destination | str]:
-    """By tenant number: where it is to go, or why it cannot. Two tenants can never share a place (9081)."""
-    cluster = dialect.identity().cluster if "cluster" in destination.placeholders else ""
-    targets = {place.tenant.tenant_id: own_place(destination, place.tenant, cluster) for place in places}
-    taken = {
-        (here.scheme, here.path): other.tenant
-        for other in dialect.destinations()
-        if (here := other.destination) and other.tenant.tenant_id not in targets
-    }
-    shared = Counter((target.scheme, target.path) for target in targets.values())
-    found: dict[int, Destination | str] = {}
-    for place in places:
-        target = targets[place.tenant.tenant_id]
-        key = (target.scheme, target.path)
-        problem = target.problem() or scheme_problem(target.scheme, dialect.version)
-        if problem:
-            found[place.tenant.tenant_id] = f"destination {target}: {problem}"
-        elif shared[key] > 1 or key in taken:
-            by = taken[key].name if key in taken else f"{shared[key]} tenants"
-            found[place.tenant.tenant_id] = (
-                f"destination {target} would be shared with {by} (9081): each tenant needs a directory of its own, "
-                f"such as {target.scheme}://{target.path}/{{tenant}}"
-            )
-        else:
-            found[place.tenant.tenant_id] = target
-    return found
+def _of(tenants: Sequence[str], places: Sequence[Place]) -> tuple[list[Place], list[Change]]:
+    """Places of the NORMAL tenants asked for (or all), and a refusal for each that is not there: it holds up no other."""
+    normal = [place for place in places if place.tenant.is_normal]
+    names = {place.tenant.name for place in normal}
+    refusal = "no user tenant of that name is NORMAL here"
+    missing = [Change(name, NOT_SET, NOT_SET, refusal=refusal) for name in tenants if name not in names]
+    return [place for place in normal if not tenants or place.tenant.name in tenants], missing
 
 
 def destination_changes(dialect: V4Dialect, wanted: WantedDestination, tenants: Sequence[str]) -> tuple[Change, ...]:
     """LOG_ARCHIVE_DEST, where place or interval differ; the mode stays, Optional where there was none."""
-    places = in_scope(dialect, tenants)
-    targets = wanted_places(dialect, wanted.destination, places) if wanted.destination else {}
+    everybody = dialect.destinations()
+    places, changes = _of(tenants, everybody)
+    targets = wanted_places(dialect, wanted.destination, places, everybody) if wanted.destination else {}
+    lags = dialect.lag_targets() if wanted.destination and wanted.destination.scheme == "s3" else {}
     rows = {row.tenant.tenant_id: row for row in dialect.archive().rows}
-    changes = _unknown(tenants, places)
     for place in places:
-        target = targets.get(place.tenant.tenant_id, place.destination)
+        number, refusal = place.tenant.tenant_id, ""
+        target = targets.get(number)
         if wanted.option:
             refusal = "destination_option is of 3.x; 4.x has piece_switch_interval, lag_target and clean-up policies"
-            changes.append(Change(place.tenant.name, str(place), str(place), refusal=refusal))
         elif isinstance(target, str):
-            changes.append(Change(place.tenant.name, str(place), str(place), refusal=target))
-        elif target is None and wanted.piece_switch_days:
-            refusal = "its destination is not set, and the piece interval is a part of it: give both"
-            changes.append(Change(place.tenant.name, str(place), str(place), refusal=refusal))
-        else:
-            days = wanted.piece_switch_days or place.days or DEFAULT_DAYS
-            changes.append(
-                _place_change(dialect, place, target, place.mode, days, rows.get(place.tenant.tenant_id), wanted.keys)
+            refusal = target
+        elif target and lags.get(number, S3_LEAST_LAG_SECONDS) < S3_LEAST_LAG_SECONDS:
+            refusal = (
+                f"archive_lag_target is {lags[number]:g} s, and S3 needs at least {S3_LEAST_LAG_SECONDS} s (4179): set "
+                "lag_target (SetArchiveOptionOperator) first"
             )
+        if refusal or isinstance(target, str):
+            changes.append(Change(place.tenant.name, str(place), str(place), refusal=refusal))
+            continue
+        days, keys = wanted.piece_switch_days, wanted.keys
+        changes.append(_place_change(dialect, place, rows.get(number), target=target, days=days, keys=keys))
     return tuple(changes)
 
 
 def option_changes(dialect: V4Dialect, wanted: WantedOption, tenants: Sequence[str]) -> tuple[Change, ...]:
     """Parameters at any time; the mode only while the tenant has no round."""
-    places = in_scope(dialect, tenants)
+    places, changes = _of(tenants, dialect.destinations())
     rows = {row.tenant.tenant_id: row for row in dialect.archive().rows}
-    names = [LAG_TARGET] * dialect.version.has_lag_target + [CONCURRENCY] * dialect.version.has_log_mode
-    known = dialect.parameters(*names) if wanted.lag_target is not None or wanted.concurrency is not None else {}
-    changes = _unknown(tenants, places)
+    unfit = _not_here(dialect.version, wanted)
+    tunes = not unfit and (wanted.lag_target is not None or wanted.concurrency is not None)
+    names = [LAG_TARGET] * dialect.version.has_lag_target + [CONCURRENCY]
+    known = dialect.parameters(*names) if tunes else {}
     for place in places:
+        if unfit:
+            changes.append(Change(place.tenant.name, str(place), str(place), refusal=unfit, unset=not place.uri))
+            continue
         tuned = _parameters(dialect, wanted, place, known)
-        mode = wanted.mode or place.mode
-        moved = _place_change(
-            dialect, place, place.destination, mode, place.days, rows.get(place.tenant.tenant_id), wanted.keys
-        )
-        refusal = "; ".join(filter(None, (_not_here(dialect.version, wanted), tuned.refusal, moved.refusal)))
-        if wanted.mode and not place.uri:
-            refusal = refusal or "its destination is not set, and the mode is a part of it (BINDING): set it first"
+        row = rows.get(place.tenant.tenant_id)
+        turned = _place_change(dialect, place, row, mode=wanted.mode, keys=wanted.keys)
+        refusal = "; ".join(filter(None, (tuned.refusal, turned.refusal)))
         changes.append(
             Change(
                 place.tenant.name,
-                ", ".join(filter(None, (moved.before, tuned.before))),
-                ", ".join(filter(None, (moved.after, tuned.after))),
-                () if refusal else (*tuned.statements, *moved.statements),
+                ", ".join(filter(None, (turned.before, tuned.before))),
+                ", ".join(filter(None, (turned.after, tuned.after))),
+                () if refusal else (*tuned.statements, *turned.statements),
                 refusal,
-                to_mandatory=not refusal and bool(moved.statements) and mode is ArchiveMode.MANDATORY,
+                to_mandatory=turned.to_mandatory and not refusal,
                 settled=tuned.settled,
                 unset=not place.uri,
             )
@@ -236,44 +119,60 @@ def _parameters(
         same = length == value * 1_000_000 if unit else shown == str(value)
         if agreed and same:
             continue
+        here = place.destination
         if name == LAG_TARGET and not place.uri:
             refusal = "lag_target needs a destination (4179): set it first"
-        elif name == LAG_TARGET and place.destination and place.destination.scheme == "s3" and value < 60:
+        elif name == LAG_TARGET and here and here.scheme == "s3" and value < S3_LEAST_LAG_SECONDS:
             refusal = f"lag_target must be at least {S3_LEAST_LAG_SECONDS} s for S3, not {value} s (4179)"
-        statements.append(v4_statements.parameter(dialect.of_tenant(tenant), name, f"{value}{unit}"))
+        try:
+            statements.append(v4_statements.parameter(dialect.of_tenant(tenant), name, f"{value}{unit}"))
+        except ValueError as error:
+            refusal = str(error)
     return Change(tenant.name, ", ".join(before), ", ".join(after), tuple(statements), refusal, settled=settled)
 
 
 def _place_change(
     dialect: V4Dialect,
     place: Place,
-    target: Destination | None,
-    mode: ArchiveMode | None,
-    days: int | None,
     row: ArchiveRow | None,
-    keys: Keys | None,
+    *,
+    target: Destination | None = None,
+    mode: ArchiveMode | None = None,
+    days: int | None = None,
+    keys: Keys | None = None,
 ) -> Change:
-    """One tenant's LOG_ARCHIVE_DEST; places are compared by root and host, never by their keys."""
-    name, before = place.tenant.name, str(place)
-    here = place.destination
-    if target is None:
+    """One tenant's LOG_ARCHIVE_DEST; None keeps what is set. Places are compared by root and host, never by keys."""
+    name, before, here = place.tenant.name, str(place), place.destination
+    moves = target is not None and (here is None or not target.same_place(here))
+    if not moves and mode in {None, place.mode} and days in {None, place.days}:
         return Change(name, before, before)
-    mode, days = mode or ArchiveMode.OPTIONAL, days or DEFAULT_DAYS
-    moves = here is None or not target.same_place(here)
-    if not moves and here is not None:
-        if mode is place.mode and days == place.days:
-            return Change(name, before, before)
-        target = here.with_keys(keys) if keys and here.scheme != "file" else here
-    after = f"{target}, {mode.upper()}, pieces of {days}d"
-    refusal = _round_exists(row, after) or _keys_missing(target)
-    statement = v4_statements.destination(dialect.of_tenant(place.tenant), target, mode, days)
-    return Change(
-        name,
-        before,
-        before if refusal else after,
-        () if refusal else (statement,),
-        refusal,
-        to_mandatory=mode is ArchiveMode.MANDATORY and place.mode is not ArchiveMode.MANDATORY,
+    goal = target if moves else here and (here.with_keys(keys) if keys and here.scheme != "file" else here)
+    mode = mode or place.mode or (None if place.uri else ArchiveMode.OPTIONAL)
+    days = days or place.days or (None if place.uri else DEFAULT_DAYS)
+    if goal is None or mode is None or days is None:
+        return Change(name, before, before, refusal=_unreadable(place), unset=not place.uri)
+    after = f"{goal}, {mode.upper()}, pieces of {days}d{', no longer in DEFER' if place.deferred else ''}"
+    refusal = _round_exists(row, after) or _keys_missing(goal)
+    if not refusal and (moves or keys):
+        problem = goal.problem()
+        refusal = f"destination {goal}: {problem}" if problem else ""
+    statements: tuple[Statement, ...] = ()
+    if not refusal:
+        try:
+            statements = (v4_statements.destination(dialect.of_tenant(place.tenant), goal, mode, days),)
+        except ValueError as error:
+            refusal = str(error)
+    switches = mode is ArchiveMode.MANDATORY and place.mode is not ArchiveMode.MANDATORY
+    return Change(name, before, before if refusal else after, statements, refusal, to_mandatory=switches)
+
+
+def _unreadable(place: Place) -> str:
+    """Every attribute is written each time, and one left out returns to its default; so none may be guessed."""
+    if not place.uri:
+        return "its destination is not set, and mode (BINDING) and piece interval are parts of it: set it first"
+    return (
+        f"what is set cannot be read ({place}), and all of LOG_ARCHIVE_DEST has to be written again: set it once by "
+        "hand, with LOCATION, BINDING and PIECE_SWITCH_INTERVAL"
     )
 
 

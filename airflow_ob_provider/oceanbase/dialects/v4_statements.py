@@ -16,7 +16,13 @@ to take longer than the default of 10 s (apecloud/kubeblocks-addons#3127)."""
 
 _EMPTY_DIRECTORY = "Give an empty directory that no other tenant, cluster or kind of backup uses."
 
+_NOT_ALLOWED = (
+    1227,
+    "The account needs ALTER SYSTEM in the tenant it logs in to; a user tenant cannot act for another one.",
+)
+
 _DESTINATION_HINTS = (
+    _NOT_ALLOWED,
     (1210, "BINDING is Optional or Mandatory, PIECE_SWITCH_INTERVAL 1d to 7d."),
     (
         1235,
@@ -51,12 +57,24 @@ _DESTINATION_HINTS = (
 )
 
 _START_HINTS = (
+    _NOT_ALLOWED,
+    (
+        1235,
+        "Only user tenants can be archived, each named once; sys and META$ tenants cannot. Check the tenant's name.",
+    ),
     (4179, "The tenant does no logging now, so its logs cannot be archived: ask its owner."),
     (9023, "4.0: it has a round already or is stopping; later: the tenant is not NORMAL. Read STATUS of both."),
     (9026, "The destination is not set or not valid: SetBackupDestinationOperator first."),
 )
-_STOP_HINTS = ((4179, "The tenant has snapshots, which need log backup: drop them first."),)
-_PARAMETER_HINTS = ((4179, "Set the destination first; with S3 the lag target is at least 60 s."),)
+_STOP_HINTS = (
+    *_START_HINTS[:2],
+    (4179, "The tenant has snapshots, which need log backup: drop them first."),
+)
+_ENABLE_HINTS = _START_HINTS[:2]
+_PARAMETER_HINTS = (
+    _NOT_ALLOWED,
+    (4179, "Set the destination first; with S3 the lag target is at least 60 s."),
+)
 
 
 def destination(tenant: str, place: Destination, mode: ArchiveMode, days: int) -> Statement:
@@ -72,7 +90,7 @@ def destination(tenant: str, place: Destination, mode: ArchiveMode, days: int) -
 
 def enable(tenant: str) -> Statement:
     """Undo DEFER: a suspended round goes on; without a round, ARCHIVELOG starts one."""
-    return Statement.write(f"ALTER SYSTEM SET LOG_ARCHIVE_DEST_STATE = 'ENABLE'{tenant}")
+    return Statement.write(f"ALTER SYSTEM SET LOG_ARCHIVE_DEST_STATE = 'ENABLE'{tenant}", hints=_ENABLE_HINTS)
 
 
 def start(tenant: str) -> Statement:

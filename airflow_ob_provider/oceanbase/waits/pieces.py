@@ -51,7 +51,8 @@ class PiecesReady(Wait):
         missing = [
             tenant
             for tenant in snapshot.tenants
-            if tenant.tenant_id not in present and (tenant.name in names if names else snapshot.is_open)
+            if tenant.tenant_id not in present
+            and (tenant.name in names if names else snapshot.is_open and tenant.tenant_id not in snapshot.past)
         ]
         # Pieces are numbered for the whole cluster, so a tenant whose newest is older lacks the ones since.
         newest = max((row.newest_id for row in snapshot.rows), default=0) if cluster else 0

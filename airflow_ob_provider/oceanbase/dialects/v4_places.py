@@ -114,18 +114,16 @@ def wanted_places(
     cluster = dialect.identity().cluster if "cluster" in destination.placeholders else ""
     targets = {place.tenant.tenant_id: _own(destination, place, cluster) for place in places}
     wanted = Counter(_key(target) for target in targets.values() if isinstance(target, Destination))
+    owners = {_key(other.destination): other.tenant.name for other in everybody}
     found: dict[int, Destination | str] = {}
     for place in places:
-        target = targets[place.tenant.tenant_id]
+        target, here = targets[place.tenant.tenant_id], place.destination
         if isinstance(target, Destination):
-            here = place.destination
             if here and target.same_place(here):
                 target = here
             else:
-                owners = {_key(other.destination): other.tenant.name for other in everybody if other is not place}
-                taken = owners.get(_key(target)) or (
-                    f"{wanted[_key(target)]} tenants" if wanted[_key(target)] > 1 else ""
-                )
+                many = wanted[_key(target)]
+                taken = owners.get(_key(target)) or (f"{many} tenants" if many > 1 else "")
                 target = _refusal(target, dialect.version, taken) or target
         found[place.tenant.tenant_id] = target
     return found

@@ -191,9 +191,8 @@ class V4Prerequisites:
         if not wrong:
             running = sum(row.state.is_running for row in rows)
             return Finding("archive_state", Level.OK, f"{running} of {len(rows)} tenants archive already", expected)
-        worst = next(
-            level for level in (Level.FAIL, Level.UNKNOWN, Level.WARN) if any(one[0] is level for one in wrong)
-        )
+        levels = {level for level, *_ in wrong}
+        worst = next(level for level in (Level.FAIL, Level.UNKNOWN, Level.WARN) if level in levels)
         about = [item for level, items, _ in wrong for item in items]
         hint = " ".join(hint for *_, hint in wrong)
         names = {name for level, items, _ in wrong if level is Level.FAIL for name, _ in items}

@@ -23,7 +23,7 @@ S3_LEAST_LAG_SECONDS = 60
 
 
 def _of(tenants: Sequence[str], places: Sequence[Place]) -> tuple[list[Place], list[Change]]:
-    """Places of the NORMAL tenants asked for (or all), and a refusal for each that is not there: it holds up no other."""
+    """Places of the NORMAL tenants asked for (or all), and a refusal for each that is not there."""
     normal = [place for place in places if place.tenant.is_normal]
     names = {place.tenant.name for place in normal}
     refusal = "no user tenant of that name is NORMAL here"

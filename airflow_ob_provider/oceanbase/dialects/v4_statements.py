@@ -58,10 +58,7 @@ _DESTINATION_HINTS = (
 
 _START_HINTS = (
     _NOT_ALLOWED,
-    (
-        1235,
-        "Only user tenants can be archived, each named once; sys and META$ tenants cannot. Check the tenant's name.",
-    ),
+    (1235, "Only user tenants can be archived; sys and META$ tenants cannot. Check the tenant's name."),
     (4179, "The tenant does no logging now, so its logs cannot be archived: ask its owner."),
     (9023, "4.0: it has a round already or is stopping; later: the tenant is not NORMAL. Read STATUS of both."),
     (9026, "The destination is not set or not valid: SetBackupDestinationOperator first."),

@@ -32,11 +32,15 @@ class DialectBase:
         """Now, by the server's clock."""
         return read_at(self.read(f"SELECT {NOW}"))[0]
 
+    def cluster_name(self) -> str:
+        """The cluster's name; '' where the account may not read it."""
+        return self._first(f"SHOW PARAMETERS LIKE {like_literal('cluster')}", "value")
+
     def identity(self) -> Identity:
         """Cluster, tenant, account and privileges; each is '' where the account may not read it."""
         return Identity(
             version=str(self.version),
-            cluster=self._first(f"SHOW PARAMETERS LIKE {like_literal('cluster')}", "value"),
+            cluster=self.cluster_name(),
             cluster_id=self._first(f"SHOW PARAMETERS LIKE {like_literal('cluster_id')}", "value"),
             tenant=self._first("SHOW TENANT", None),
             account=self._first("SELECT CURRENT_USER() AS account", "account"),

@@ -239,7 +239,7 @@ class V3Dialect(DialectBase):
         """What ARCHIVELOG checks, and what it should check."""
         self.check_scope(tenants)
         if destination and destination.placeholders:
-            destination = destination.filled(cluster=self.identity().cluster or "{cluster}")
+            destination = destination.filled(cluster=self.cluster_name() or "{cluster}")
         return V3Prerequisites(self, destination, restart_interrupted=restart_interrupted).findings()
 
     def timestamp_services(self) -> dict[int, str]:

@@ -53,7 +53,7 @@ def destination_change(dialect: V3Dialect, wanted: WantedDestination) -> Change:
         if problem:
             refusals.append(f"destination {wanted.destination}: {problem}")
         else:
-            cluster = dialect.identity().cluster if wanted.destination.placeholders else ""
+            cluster = dialect.cluster_name() if wanted.destination.placeholders else ""
             target = place_of(wanted.destination, cluster)
             after.append(str(target))
             if not _all_at(place, target):

@@ -111,7 +111,7 @@ def wanted_places(
 
     Two tenants can never share a place (9081), nor can one take over what another has used.
     """
-    cluster = dialect.identity().cluster if "cluster" in destination.placeholders else ""
+    cluster = dialect.cluster_name() if "cluster" in destination.placeholders else ""
     targets = {place.tenant.tenant_id: _own(destination, place, cluster) for place in places}
     wanted = Counter(_key(target) for target in targets.values() if isinstance(target, Destination))
     owners = {_key(other.destination): other.tenant.name for other in everybody}

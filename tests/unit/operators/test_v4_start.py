@@ -475,6 +475,28 @@ def test_a_server_that_dies_in_the_middle_of_a_list_is_asked_no_more(
         assert state_of(cluster, name).log_mode is True
 
 
+def test_a_server_that_answers_no_question_is_sent_nothing_more(cluster: Sandbox, clock: Time) -> None:
+    """It still takes statements, but nobody can see what becomes of them."""
+    cluster.create_tenant("tenant3")
+    for name in ("tenant1", "tenant2", "tenant3"):
+        put(cluster, "STOP", name)
+    cluster.faults.error_once = {"pattern": arch("tenant2"), "errno": 4012, "after": True}
+    run = cluster._cluster.execute
+
+    def execute(statement: str, caller: Any) -> Any:
+        if statement.endswith(arch("tenant2")):
+            cluster.faults.drop_before = ("SELECT", 10_000)
+        return run(statement, caller)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cluster._cluster, "execute", execute)
+        end = ending(lambda: drive(start(), first_try(), clock))
+    assert end.state == "retry", end
+    assert writes(cluster) == [arch(), arch("tenant2")]
+    cluster.faults.drop_before = None
+    assert drive(start(), last_try(2), clock)["statements"] == [arch("tenant3")]
+
+
 def test_an_account_that_may_only_read(cluster: Sandbox, clock: Time, add_connection: Any) -> None:
     cluster.add_user("reader", "sys", "", ("SELECT",))
     put(cluster, "STOP")

@@ -62,8 +62,10 @@ MODERN_CASES = [
 def test_it_acts_by_state(cluster: Sandbox, clock: Time, state: str, sent: list[str]) -> None:
     put(cluster, state)
     put(cluster, "DOING", "tenant2")
+    before = state_of(cluster).round_id
     result = drive(stop(tenants=ONE), last_try(), clock)
     assert writes(cluster) == sent
+    assert state_of(cluster).round_id == before, "no new round has begun meanwhile"
     assert (result["changed"], result["statements"], result["tenants"], result["failed"]) == (bool(sent), sent, ONE, {})
     assert (result["running"], result["out_of_scope"]) == (False, ["tenant2"])
     clock.sleep(300)

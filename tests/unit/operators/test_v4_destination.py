@@ -399,3 +399,18 @@ def test_a_dry_run_writes_nothing(cluster: Sandbox, clock: Time) -> None:
     assert end.result["plan"] == [dest(nfs())]
     assert "DOING" in end.result["failed"]["tenant2"]
     assert cluster.writes == ()
+
+
+@pytest.mark.parametrize("policy", ["fail", "continue"])
+def test_names_that_cannot_be_served_stop_no_other(cluster: Sandbox, clock: Time, policy: str) -> None:
+    cluster.set_tenant("tenant2", status="CREATING")
+    context = last_try()
+    end = ending(
+        lambda: task(destination=NFS, tenants=["gone", "tenant2", "tenant1"], on_partial_failure=policy).execute(
+            context
+        )
+    )
+    result = end.result or context["ti"].xcom["return_value"]
+    assert (result["tenants"], set(result["failed"])) == (ONE, {"gone", "tenant2"})
+    assert writes(cluster) == [dest(nfs())]
+    assert end.state == ("success" if policy == "continue" else "failed")

@@ -305,3 +305,19 @@ def test_the_prerequisites_warn_of_tenants_out_of_scope(cluster: Sandbox, clock:
     assert any("late" in warning and "tenant2" in warning for warning in warnings), result["findings"]
     assert (result["passed"], result["tenants"]) == (True, ONE)
     assert cluster.writes == ()
+
+
+@pytest.mark.parametrize("policy", ["fail", "continue"])
+def test_names_that_cannot_be_served_stop_no_other(cluster: Sandbox, clock: Time, policy: str) -> None:
+    put(cluster, "STOP")
+    cluster.set_tenant("tenant2", status="CREATING")
+    context = last_try()
+    end = ending(
+        lambda: task(mode="mandatory", tenants=["gone", "tenant2", "tenant1"], on_partial_failure=policy).execute(
+            context
+        )
+    )
+    result = end.result or context["ti"].xcom["return_value"]
+    assert (result["tenants"], set(result["failed"])) == (ONE, {"gone", "tenant2"})
+    assert writes(cluster) == [mandatory()]
+    assert end.state == ("success" if policy == "continue" else "failed")

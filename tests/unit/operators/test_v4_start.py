@@ -308,16 +308,18 @@ def test_a_tenant_created_in_mid_wait_is_named_as_out_of_scope(cluster: Sandbox,
     assert writes(cluster) == [arch()]
 
 
-@pytest.mark.parametrize("policy", ["fail", "continue"])
+@pytest.mark.parametrize(("policy", "deferrable"), [("fail", True), ("continue", True), ("continue", False)])
 @builds("4.1.0", "4.2.5")
-def test_one_that_hangs_in_stopping_holds_up_no_other(cluster: Sandbox, clock: Time, policy: str) -> None:
+def test_one_that_hangs_in_stopping_holds_up_no_other(
+    cluster: Sandbox, clock: Time, policy: str, deferrable: bool
+) -> None:
     put(cluster, "INTERRUPTED")
     put(cluster, "INTERRUPTED", "tenant2")
     cluster.faults.dead_medium = {"tenant1"}
     begun: list[float] = []
     clock.on_sleep.append(lambda at: begun.append(at) if writes(cluster, arch("tenant2")) and not begun else None)
     context = last_try()
-    task = start(restart_interrupted=True, timeout=400, on_partial_failure=policy)
+    task = start(restart_interrupted=True, timeout=400, deferrable=deferrable, on_partial_failure=policy)
     end = ending(lambda: drive(task, context, clock))
     assert writes(cluster) == [noarch(), noarch("tenant2"), arch("tenant2")]
     assert begun[0] < 120, "the one that has stopped is started at once"

@@ -112,5 +112,6 @@ def _once(step: Step, asked: Collection[Asked]) -> Step:
 
 
 def _state(row: ArchiveRow) -> str:
-    remark = f": {row.remark}" if row.remark else ""
+    # In STOP the server still tells what became of the last round.
+    remark = f": {row.remark}" if row.remark and row.state is not ArchiveState.STOP else ""
     return f"it is {row.status} (round {row.round_id}){remark}"

@@ -39,6 +39,8 @@ class _Progress:
 
     until: float
     """When ``timeout`` is over, by this worker's clock."""
+    names: list[str] = field(default_factory=list)
+    """The tenants it was decided for at first; one that is created later is not among "all"."""
     statements: list[str] = field(default_factory=list)
     asked: set[Asked] = field(default_factory=set)
     failures: dict[str, Exception] = field(default_factory=dict)
@@ -46,6 +48,7 @@ class _Progress:
     def to_carry(self) -> dict[str, Any]:
         return {
             "until": self.until,
+            "names": self.names,
             "statements": self.statements,
             "asked": sorted([name, str(action)] for name, action in self.asked),
             "failures": {
@@ -57,6 +60,7 @@ class _Progress:
     def of_carry(cls, carry: dict[str, Any], until: float) -> Self:
         return cls(
             float(carry.get("until") or until),
+            list(carry.get("names") or ()),
             list(carry.get("statements") or ()),
             {(name, Action(action)) for name, action in carry.get("asked") or ()},
             {
@@ -144,12 +148,12 @@ class _SwitchOperator(TenantwiseOperator, WaitingOperator):
         return self.conclude(result, progress.failures, _names(good) if done else [], context)
 
     def timed_out(self, context: Context) -> Any:
-        """The scheduler has ended the wait, and what it carried is gone: the state tells what became of it."""
+        """The scheduler has ended the wait, and what it carried is gone: only the state tells what became of it."""
         return self._timed_out(context, _Progress(0.0))
 
     def _timed_out(self, context: Context, progress: _Progress) -> Any:
         try:
-            snapshot = self.read(_archive).of(self.names)
+            snapshot = self.read(_archive).of(progress.names or self.names)
         except (AirflowException, ValueError):
             raise WaitTimeoutError(f"{self._timeout_error()} The state cannot be read now.") from None
         for row in snapshot.governing:
@@ -166,7 +170,7 @@ class _SwitchOperator(TenantwiseOperator, WaitingOperator):
         return super().settle(event)
 
     def _decide(self, progress: _Progress) -> tuple[ArchiveSnapshot, list[tuple[Step, Script]]]:
-        names = self.names
+        names = tuple(progress.names) or self.names
 
         def read(dialect: Dialect) -> tuple[ArchiveSnapshot, list[tuple[Step, Script]]]:
             if dialect.version.archive_unusable:
@@ -176,6 +180,7 @@ class _SwitchOperator(TenantwiseOperator, WaitingOperator):
             for name in whole.unknown_names(names):
                 progress.failures.setdefault(name, ArchiveStateError(f"{name}: no NORMAL user tenant of that name"))
             snapshot = whole.of(names)
+            progress.names = progress.names or list(names) or _names(snapshot)
             return snapshot, [self._scripted(dialect, step) for step in self.plan(snapshot, progress.asked)]
 
         return self.read(read)
@@ -306,6 +311,7 @@ class StopArchivelogOperator(_SwitchOperator):
     Stopping makes a gap: what is written until the next start is in no round, and data backups taken before cannot be
     restored past it. STOP succeeds without a write, so a retry is safe.
 
+    :param tenants: as everywhere, but an empty list is refused: it may have been a longer one.
     :param confirm: must be True, so that nobody stops log backup by copying a line.
     :return: as :class:`StartArchivelogOperator`.
     """
@@ -325,6 +331,8 @@ class StopArchivelogOperator(_SwitchOperator):
                 "confirm must be True to stop log backup: it leaves a gap that no restore can cross, and a new full "
                 "data backup is needed after the next start"
             )
+        if self.tenants is not None and not self.names:
+            raise ValueError("tenants is empty: name the tenants whose log backup is to stop, or leave it out for all")
 
     def plan(self, snapshot: ArchiveSnapshot, asked: set[Asked]) -> tuple[Step, ...]:
         """See :func:`~airflow_ob_provider.oceanbase.plans.plan_stop`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from airflow.sdk import BaseOperator, XComArg
@@ -44,6 +45,10 @@ READ_BACK_SECONDS = 20.0
 """How long a change is read back. Parameters reach every server in 2-3 s; ARCHIVELOG, whose answer was lost, may still
 be at work for 5 s."""
 READ_BACK_INTERVAL_SECONDS = 1.0
+
+
+OUTER_SECONDS = 60.0
+"""How much later the scheduler ends a deferred wait that has not ended itself, for instance because a read hangs."""
 
 
 class OceanBaseOperator(BaseOperator):
@@ -203,16 +208,18 @@ class WaitingOperator(OceanBaseOperator):
         return getattr(self, method)(context, event=(event or self._wait_here(wait, longest)) | {"carry": carry})
 
     def _defer(self, wait: Wait, context: Context, method: str, carry: dict[str, Any], seconds: float) -> NoReturn:
+        longest = bound(seconds, self.execution_timeout)
         self.defer(
             trigger=OceanBaseWaitTrigger(
                 oceanbase_conn_id=self.oceanbase_conn_id,
                 wait=wait.to_wire(),
                 poll_interval=float(self.poll_interval),
                 label=label_of(context),
+                seconds=longest.total_seconds(),
                 carry=carry,
             ),
             method_name=method,
-            timeout=bound(seconds, self.execution_timeout),
+            timeout=longest + timedelta(seconds=OUTER_SECONDS),
         )
         raise AssertionError("defer() returned")  # pragma: no cover
 

@@ -104,13 +104,15 @@ class TenantwiseOperator(OceanBaseOperator):
             return self.conclude(self.planned(lines), failures, _succeeded(changes, failures), context)
         if approve:
             approve(changes)
+        if not changes:
+            raise RequestRefusedError("there is no NORMAL user tenant, so there is nothing to set")
         sent: list[str] = []
         after = {change.place: change.before for change in changes}
         for change in changes:
             if change.place in failures:
                 continue
             try:
-                after[change.place] = self._change(plan, change, sent).before
+                self._change(plan, change, sent, after)
             except (OceanBaseError, ValueError) as error:
                 failures[change.place] = error
                 if isinstance(error, OceanBaseServerError) and error.is_transient:
@@ -123,7 +125,7 @@ class TenantwiseOperator(OceanBaseOperator):
         }
         return self.conclude(result, failures, _succeeded(changes, failures), context)
 
-    def _change(self, plan: Plan, change: Change, sent: list[str]) -> Change:
+    def _change(self, plan: Plan, change: Change, sent: list[str], after: dict[str, str]) -> None:
         names = () if change.scope is Scope.CLUSTER else (change.place,)
 
         def read(dialect: Dialect) -> Change:
@@ -137,7 +139,7 @@ class TenantwiseOperator(OceanBaseOperator):
                 lambda found, left=left: found.settled and not found.refusal and len(found.statements) < left,  # type: ignore[misc]
             )
             sent.append(str(statement))
-        return change
+            after[change.place] = change.before
 
 
 def _named(name: str, error: Exception) -> str:

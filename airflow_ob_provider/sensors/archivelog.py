@@ -221,10 +221,10 @@ class OceanBaseSensor(BaseSensorOperator):
 class ArchiveDoingSensor(OceanBaseSensor):
     """Wait until log backup is DOING, for the cluster and every user tenant.
 
-    INTERRUPTED fails at once with the recovery steps; STOP, and on 4.x SUSPEND, fails when it lasts longer than a
-    minute of the server's clock; a status the manuals do not know is waited out. Source: CDB_OB_BACKUP_ARCHIVELOG, on
-    4.x CDB_OB_ARCHIVELOG, LOG_MODE and the destination's state; the manual's step "STATUS is DOING" looks at one row,
-    here all must be.
+    INTERRUPTED fails at once with the recovery steps; STOP, and on 4.x SUSPEND, fails when it is seen later than a
+    minute (of the server's clock) after the first look; a status the manuals do not know is waited out. Source:
+    CDB_OB_BACKUP_ARCHIVELOG, on 4.x CDB_OB_ARCHIVELOG, LOG_MODE and the destination's state; the manual's step "STATUS
+    is DOING" looks at one row, here all must be.
 
     :param tenants: user tenants that must be DOING; None means all that exist (4.x: all that are NORMAL, also those
         that were created after the start, which 4.x does not archive).

@@ -43,15 +43,17 @@ secrets backend) counts as a failure each time this has passed."""
 class OceanBaseWaitTrigger(BaseEventTrigger):
     """Polls until a :class:`~airflow_ob_provider.oceanbase.waits.Wait` is Ready or Terminal.
 
-    Fires exactly one event ``{"status": "ready" | "terminal" | "unreadable", …}``. There is no deadline here: the
-    timeout given to ``defer()`` ends the wait. On Airflow 3.3 waits on the same connection, kind of reading and
-    cadence share one poller in each triggerer process; before, each has its own.
+    Fires exactly one event ``{"status": "ready" | "terminal" | "unreadable" | "timeout", …}``. On Airflow 3.3 waits on
+    the same connection, kind of reading and cadence share one poller in each triggerer process; before, each has its
+    own.
 
     :param oceanbase_conn_id: connection to read from.
     :param wait: the wait in its wire form.
     :param poll_interval: seconds between reads, at least 1, ±10 %; up to five times as long while reads fail.
     :param label: who waits, for the comment in front of each statement.
     :param patient: passing read faults never end the wait, however long they last.
+    :param seconds: after this long, by this process's clock, the wait ends with status ``timeout``; None leaves that to
+        the timeout given to ``defer()``, which also ends a wait that cannot read, but loses what the wait carries.
     :param carry: plain JSON that comes back in the event: what the task must know when it goes on. ``dag.test()``
         loses the arguments given to ``defer()``, an event it keeps.
     """
@@ -66,6 +68,7 @@ class OceanBaseWaitTrigger(BaseEventTrigger):
         poll_interval: float = 15.0,
         label: str = "",
         patient: bool = False,
+        seconds: float | None = None,
         carry: dict[str, Any] | None = None,
         **newer: Any,  # noqa: ARG002 - a row that a newer release has written must not break a wait in flight
     ) -> None:
@@ -75,6 +78,7 @@ class OceanBaseWaitTrigger(BaseEventTrigger):
         self.poll_interval = poll_interval
         self.label = label
         self.patient = patient
+        self.seconds = seconds
         self.carry = carry or {}
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -87,6 +91,7 @@ class OceanBaseWaitTrigger(BaseEventTrigger):
                 "poll_interval": self.poll_interval,
                 "label": self.label,
                 "patient": self.patient,
+                "seconds": self.seconds,
                 "carry": self.carry,
             },
         )
@@ -129,20 +134,24 @@ class OceanBaseWaitTrigger(BaseEventTrigger):
             wait = from_wire(self.wait)
             budget = FailureBudget(patient=self.patient)
             progress = ProgressLog(self.log)
+            began = time.monotonic()
             async for reading in shared_stream:
                 if isinstance(reading, ReadFailure):
                     self.log.warning("Reading failed (%s in a row): %s", budget.failures + 1, reading.reason)
                     if budget.spent_by(reading):
                         yield self._event(unreadable_event(reading))
                         return
-                    continue
-                budget.reset()
-                seen = judge(wait, reading)
-                wait = seen.wait
-                if not isinstance(seen.verdict, Waiting):
-                    yield self._event(verdict_event(seen.verdict))
+                else:
+                    budget.reset()
+                    seen = judge(wait, reading)
+                    wait = seen.wait
+                    if not isinstance(seen.verdict, Waiting):
+                        yield self._event(verdict_event(seen.verdict))
+                        return
+                    progress.show(seen.verdict, seen.waited)
+                if self.seconds is not None and time.monotonic() - began >= self.seconds:
+                    yield self._event({"status": "timeout"})
                     return
-                progress.show(seen.verdict, seen.waited)
             yield self._event(unreadable_event(ReadFailure("the stream of readings ended", permanent=False)))
         except Exception as error:  # whatever it is, it must reach the task as an event
             yield self._event(unreadable_event(ReadFailure.of(error)))

@@ -289,6 +289,8 @@ def _archive_row(tenant: Tenant, row: Row, zone: timezone, *, has_mode: bool) ->
         state, status = ArchiveState.UNKNOWN, f"{raw or 'no round'} ({mode or 'no mode'}, destination {dest_state})"
     else:
         state, status = _phase(raw, archivelog, deferred=deferred, has_path=has_path)
+    if state is ArchiveState.PREPARE and raw != ArchiveState.PREPARE:
+        row = {**row, "started": None, "checkpoint": None, "remark": None}  # these are of the round before
     blocked = "" if has_path else "it has no destination (LOG_ARCHIVE_DEST), so ARCHIVELOG would start nothing"
     try:
         return ArchiveRow(

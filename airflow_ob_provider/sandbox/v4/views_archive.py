@@ -11,7 +11,7 @@ from airflow_ob_provider.sandbox.views import Row, View, columns
 from .archive import TenantArchive
 from .profiles import Profile
 from .rounds import DOING, INTERRUPTED, Piece, Round
-from .scn import display
+from .scn import display, to_scn
 from .tenants import Tenant4
 from .twins import bytes_display, twins
 
@@ -113,8 +113,10 @@ def _stream_rows(cluster: Cluster) -> Iterable[Row]:
             last = piece is current.pieces[-1]
             for stream in archive.streams:
                 share = piece.bytes // len(archive.streams)
-                status = INTERRUPTED if stream.broken and last else current.status if last else DOING
-                checkpoint = piece.checkpoint_scn if not last else current.checkpoint_scn
+                # A log stream that isn't broken goes on by itself when the round is INTERRUPTED.
+                own = DOING if current.status == INTERRUPTED else current.status
+                status = INTERRUPTED if stream.broken and last else own if last else DOING
+                checkpoint = max(piece.start_scn, to_scn(stream.checkpoint)) if last else piece.checkpoint_scn
                 yield (archive.tenant.tenant_id, current.dest_id, stream.ls_id, current.round_id, piece.piece_id, 1,
                        piece.start_scn, 0, share, checkpoint, status, 1 + share // FILE_BYTES, share % FILE_BYTES,
                        share, share)  # fmt: skip

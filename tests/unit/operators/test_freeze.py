@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from airflow.sdk.bases.operator import TRIGGER_FAIL_REPR
 from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_ob_provider.exceptions import (
@@ -16,9 +17,10 @@ from airflow_ob_provider.exceptions import (
     WaitRefusedError,
     WaitTimeoutError,
 )
+from airflow_ob_provider.operators.base import OUTER_SECONDS
 from airflow_ob_provider.operators.freeze import MinorFreezeOperator
 from airflow_ob_provider.sandbox import Sandbox
-from tests.unit.operators.harness import Time, drive, ending, make_context, writes
+from tests.unit.operators.harness import TRIGGER_TIMEOUT, Time, drive, ending, make_context, writes
 
 FREEZE = "ALTER SYSTEM MINOR FREEZE"
 
@@ -97,7 +99,21 @@ def test_a_timeout_of_a_server_that_is_gone(cluster: Sandbox, clock: Time) -> No
     cluster.faults.stuck_memtables = True
     clock.at(100, cluster.stop)
     result = drive(freeze(timeout=110), make_context(), clock)
+    assert (result["completed"], result["statements"]) == (False, [FREEZE])
+
+
+def test_a_wait_that_the_scheduler_has_to_end(cluster: Sandbox, clock: Time) -> None:
+    """What it carried is gone; what was sent is known all the same, unless the server is gone as well."""
+    task, context = freeze(timeout=110), make_context()
+    with pytest.raises(TaskDeferred):
+        task.execute(context)
+    result = task.resume_execution(TRIGGER_FAIL_REPR, {"error": TRIGGER_TIMEOUT}, context)
+    assert (result["completed"], result["frozen_at"], result["statements"]) == (False, None, [FREEZE])
+    cluster.stop()
+    result = task.resume_execution(TRIGGER_FAIL_REPR, {"error": TRIGGER_TIMEOUT}, context)
     assert (result["completed"], result["statements"]) == (False, [])
+    with pytest.raises(WaitTimeoutError):
+        freeze(on_timeout="fail").resume_execution(TRIGGER_FAIL_REPR, {"error": TRIGGER_TIMEOUT}, context)
 
 
 @deferrables
@@ -137,7 +153,8 @@ def test_progress_is_in_the_log(cluster: Sandbox, clock: Time, capsys: Any, capl
 def test_the_deferral_has_the_timeout(cluster: Sandbox, clock: Time) -> None:
     with pytest.raises(TaskDeferred) as deferred:
         freeze(timeout=66).execute(make_context())
-    assert deferred.value.timeout.total_seconds() == 66
+    assert deferred.value.trigger.seconds == 66
+    assert deferred.value.timeout.total_seconds() == 66 + OUTER_SECONDS
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from airflow.sdk.bases.operator import TRIGGER_FAIL_REPR
 from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_ob_provider.exceptions import (
@@ -19,8 +20,19 @@ from airflow_ob_provider.oceanbase.rows import UnreadableError
 from airflow_ob_provider.oceanbase.version import OceanBaseVersion
 from airflow_ob_provider.operators import archivelog
 from airflow_ob_provider.operators.archivelog import StartArchivelogOperator, freeze_is_useful, present_state
+from airflow_ob_provider.operators.base import OUTER_SECONDS
 from airflow_ob_provider.sandbox import Sandbox
-from tests.unit.operators.harness import Time, drive, effects, ending, make_context, round_of, status, writes
+from tests.unit.operators.harness import (
+    TRIGGER_TIMEOUT,
+    Time,
+    drive,
+    effects,
+    ending,
+    make_context,
+    round_of,
+    status,
+    writes,
+)
 
 START, STOP = "ALTER SYSTEM ARCHIVELOG", "ALTER SYSTEM NOARCHIVELOG"
 
@@ -103,9 +115,25 @@ def test_waiting_holds_no_worker(ready: Sandbox, clock: Time, state: str) -> Non
     ready.force_status(state)
     with pytest.raises(TaskDeferred) as deferred:
         start(timeout=77, poll_interval=7, restart_interrupted=True).execute(make_context())
-    assert deferred.value.timeout.total_seconds() == 77
+    assert deferred.value.trigger.seconds == 77
+    assert deferred.value.timeout.total_seconds() == 77 + OUTER_SECONDS
     assert deferred.value.trigger.poll_interval == 7
     assert not writes(ready, START)
+
+
+def test_a_wait_that_the_scheduler_has_to_end(ready: Sandbox, clock: Time) -> None:
+    """What it carried is gone; the state tells what became of it."""
+    ready.force_status("STOPPING")
+    task, context = start(), make_context()
+    with pytest.raises(TaskDeferred):
+        task.execute(context)
+    end = ending(lambda: task.resume_execution(TRIGGER_FAIL_REPR, {"error": TRIGGER_TIMEOUT}, context))
+    assert isinstance(end.error, WaitTimeoutError)
+    assert "Now log backup is sys STOPPING (round 1)" in end.text
+    ready.stop()
+    end = ending(lambda: task.resume_execution(TRIGGER_FAIL_REPR, {"error": TRIGGER_TIMEOUT}, context))
+    assert isinstance(end.error, WaitTimeoutError)
+    assert "The state cannot be read now" in end.text
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
@@ -216,7 +244,7 @@ def test_a_round_that_is_gone_when_read_back_is_not_a_success(
     end = ending(lambda: drive(start(restart_interrupted=restart), make_context(), clock))
     assert end.state == "failed", end
     assert isinstance(end.error, ArchiveStateError)
-    assert ("INTERRUPTED (round 1)" if after == "INTERRUPTED" else "STOP (round 1)") in end.text
+    assert f"{after} (round 1)" in end.text
     assert ("never heals by itself" if after == "INTERRUPTED" else "although it was asked to start") in end.text
     assert writes(ready) == [START], "it is not this task's round that was broken before"
 

@@ -508,8 +508,18 @@ def test_the_arguments_are_only_ever_added_to() -> None:
         "poll_interval": 15.0,
         "label": "",
         "patient": False,
+        "seconds": None,
         "carry": {},
     }
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_wait_that_is_over_brings_back_what_it_carries(starting: Sandbox, clock: Time, gone: bool) -> None:
+    if gone:
+        clock.at(5, starting.stop)
+    event = fired(trigger(ArchiveDoing(min_round=9).to_wire(), seconds=60, carry={"statements": ["A"]}, patient=True))
+    assert event == {"status": "timeout", "carry": {"statements": ["A"]}}
+    assert 60 <= clock.elapsed < 60 + 5 * 15 * 1.1
 
 
 def test_statements_name_who_waits(starting: Sandbox, clock: Time) -> None:

@@ -17,8 +17,8 @@ START = {
     "PREPARE": ("nothing", "nothing"),
     "BEGINNING": ("nothing", "nothing"),
     "DOING": ("nothing", "nothing"),
-    "SUSPENDING": ("resume", "resume"),
-    "SUSPEND": ("resume", "resume"),
+    "SUSPENDING": ("refuse", "refuse"),
+    "SUSPEND": ("refuse", "refuse"),
     "STOPPING": ("wait", "wait"),
     "INTERRUPTED": ("refuse", "stop"),
     "UNKNOWN": ("refuse", "refuse"),
@@ -38,7 +38,7 @@ STOP = {
 
 def test_the_tables_are_whole() -> None:
     assert set(START) == set(STOP) == set(ArchiveState)
-    assert {action for pair in START.values() for action in pair} == set(Action)
+    assert {action for pair in START.values() for action in pair} == set(Action) - {Action.RESUME}
 
 
 @pytest.mark.parametrize("restart", [False, True])
@@ -98,18 +98,21 @@ def test_no_governing_row_no_step() -> None:
     st.sampled_from(ArchiveState),
     st.lists(st.sampled_from(ArchiveState), max_size=2),
     st.booleans(),
+    st.booleans(),
     st.sets(st.tuples(st.sampled_from(["sys", "shop"]), st.sampled_from(["start", "stop", "resume"]))),
 )
 def test_only_stop_is_ever_started_and_nothing_is_stopped_unasked(
-    state: ArchiveState, others: list[ArchiveState], restart: bool, asked: set[tuple[str, Action]]
+    state: ArchiveState, others: list[ArchiveState], deferred: bool, restart: bool, asked: set[tuple[str, Action]]
 ) -> None:
     rows = [row(tenant, other) for tenant, other in zip((SHOP, BANK), others, strict=False)]
-    for step in plan_start(snapshot(row(SYS, state), *rows), restart_interrupted=restart, asked=asked):
+    found = snapshot(row(SYS, state, deferred=deferred), *rows)
+    for step in plan_start(found, restart_interrupted=restart, asked=asked):
         assert ("sys", step.action) not in asked, "nothing is sent twice"
         if step.action is Action.START:
             assert state is ArchiveState.STOP
         if step.action is Action.RESUME:
-            assert state in {ArchiveState.SUSPENDING, ArchiveState.SUSPEND}
+            assert deferred
+            assert state in {ArchiveState.SUSPENDING, ArchiveState.SUSPEND, ArchiveState.STOP}
         if step.action is Action.STOP:
             assert restart
             assert state is ArchiveState.INTERRUPTED
@@ -128,13 +131,46 @@ def test_only_stop_is_ever_started_and_nothing_is_stopped_unasked(
     ],
 )
 def test_what_was_sent_is_not_sent_again(state: str, action: Action, words: str) -> None:
-    found = by_tenant(row(SHOP, state), row(BANK, state))
+    deferred = action is Action.RESUME
+    found = by_tenant(row(SHOP, state, deferred=deferred), row(BANK, state, deferred=deferred))
     shop, bank = plan_start(found, restart_interrupted=True, asked=[("shop", action)])
     assert shop.action is Action.REFUSE
     assert shop.reason.endswith(f" although it was asked to {words}")
     assert "run this task again" in shop.hint
     assert bank.action is action
     assert str(bank) == f"bank: {action}, because {bank.reason}"
+
+
+@pytest.mark.parametrize("deferred", [False, True])
+@pytest.mark.parametrize("state", ["SUSPEND", "SUSPENDING"])
+def test_only_what_somebody_has_switched_off_is_resumed(state: str, deferred: bool) -> None:
+    (step,) = plan_start(by_tenant(row(SHOP, state, deferred=deferred)))
+    assert step.action is (Action.RESUME if deferred else Action.REFUSE)
+    if not deferred:
+        assert "does not know" in step.hint
+
+
+@pytest.mark.parametrize("deferred", [False, True])
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize("state", list(ArchiveState))
+def test_what_was_asked_to_start_runs_or_is_refused(state: ArchiveState, restart: bool, deferred: bool) -> None:
+    """An accepted start that is not running has broken, or somebody has stopped it: nothing more is done about it."""
+    found = by_tenant(row(SHOP, state, deferred=deferred, blocked="it has no destination"))
+    (step,) = plan_start(found, restart_interrupted=restart, asked=[("shop", Action.START)])
+    if state.is_running:
+        assert (step.action, step.hint) == (Action.NOTHING, "")
+        return
+    assert step.action is Action.REFUSE
+    assert step.reason == f"it is {state} (round 3) although it was asked to start"
+    if state is ArchiveState.INTERRUPTED:
+        assert step.hint == RECOVERY
+    else:
+        assert "run this task again" in step.hint
+
+
+def test_a_start_of_another_tenant_is_not_ones_own() -> None:
+    (step,) = plan_start(by_tenant(row(SHOP, "STOP")), asked=[("bank", Action.START)])
+    assert step.action is Action.START
 
 
 @pytest.mark.parametrize("state", ["DOING", "BEGINNING", "SUSPEND", "INTERRUPTED"])
@@ -161,6 +197,21 @@ def test_a_tenant_without_a_usable_destination_is_not_started() -> None:
     assert bank.action is Action.START
     (running,) = plan_start(by_tenant(row(SHOP, blocked="it has no destination")))
     assert running.action is Action.NOTHING, "it runs all the same"
+
+
+@pytest.mark.parametrize(("deferred", "action"), [(False, Action.START), (True, Action.RESUME)])
+def test_in_a_dry_run_a_step_before_would_have_set_the_destination(deferred: bool, action: Action) -> None:
+    stuck = by_tenant(row(SHOP, "STOP", round_id=0, blocked="it has no destination", deferred=deferred))
+    (step,) = plan_start(stuck, hypothetical=True)
+    assert (step.action, step.hint) == (action, "")
+
+
+@pytest.mark.parametrize("state", [state for state in ArchiveState if state is not ArchiveState.STOP])
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_dry_run_forgives_nothing_else(state: ArchiveState, restart: bool) -> None:
+    found = by_tenant(row(SHOP, state, blocked="it has no destination"))
+    (real,) = plan_start(found, restart_interrupted=restart)
+    assert plan_start(found, restart_interrupted=restart, hypothetical=True) == (real,)
 
 
 def test_a_destination_that_is_switched_off_is_switched_on_before_the_start() -> None:

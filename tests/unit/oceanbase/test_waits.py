@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -599,6 +600,19 @@ def test_a_tenant_without_a_piece_in_an_older_round_may_be_younger() -> None:
     assert kind(PiecesReady(round_id=2, tenants=("bank",)).judge(older)) == "W"
     empty = PieceSnapshot(NOW, 2, (), (SHOP, BANK), is_open=False)
     assert kind(PiecesReady(round_id=2).judge(empty)) == "W"
+
+
+def test_a_tenant_that_has_left_the_round_is_waited_for_where_it_is_named_only() -> None:
+    found = replace(
+        piece_snapshot(pieces(SHOP), tenants=(SHOP, BANK), scope=Scope.TENANT), past=frozenset({BANK.tenant_id})
+    )
+    assert kind(PiecesReady(round_id=3).judge(found)) == "R"
+    for tenants in (("bank",), ("shop", "bank")):
+        assert "no piece yet: bank" in waiting(PiecesReady(round_id=3, tenants=tenants).judge(found)).reason
+    left = replace(found, past=frozenset({SHOP.tenant_id}))
+    assert "no piece yet: bank" in waiting(PiecesReady(round_id=3).judge(left)).reason
+    empty = replace(found, rows=(), past=frozenset({SHOP.tenant_id, BANK.tenant_id}))
+    assert kind(PiecesReady(round_id=3).judge(empty)) == "W"
 
 
 def test_pieces_of_no_user_tenant_are_a_warning() -> None:

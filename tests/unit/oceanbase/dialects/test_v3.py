@@ -811,6 +811,116 @@ def test_nothing_wanted_is_nothing_to_do() -> None:
     assert option.before == "optional, compression lz4_1.0"
 
 
+def with_parameter(server: FakeServer, name: str, *values: object) -> FakeServer:
+    server.parameters = [one for one in server.parameters if one["name"] != name]
+    server.parameter(name, *values)
+    return server
+
+
+@pytest.mark.parametrize(
+    ("server", "words"),
+    [
+        (healthy(), "DOING (round 3)"),
+        (with_parameter(healthy(), "backup_dest", "file:///a", "file:///b"), "not the same on all servers"),
+        (with_parameter(healthy(), "backup_dest", "", ""), "not the same"),
+    ],
+)
+def test_a_destination_is_set_only_in_stop(server: FakeServer, words: str) -> None:
+    wanted = WantedDestination(Destination.parse("file:///data/new"))
+    (change,) = dialect(server).plan_destination(wanted)
+    assert change.statements == ()
+    for part in (words, "9036", "only in STOP", "full data backup", "file:///data/new"):
+        assert part in change.refusal
+
+
+def test_a_destination_is_not_set_where_the_state_is_not_shown() -> None:
+    server = stopped()
+    server._db.execute("DELETE FROM oceanbase.CDB_OB_BACKUP_ARCHIVELOG WHERE TENANT_ID = 1")
+    (change,) = dialect(server).plan_destination(WantedDestination(Destination.parse("file:///data/new")))
+    assert change.statements == ()
+    assert "log backup is unknown" in change.refusal
+
+
+@pytest.mark.parametrize("values", [("file:///data/nfs/backup", ""), ("", "")])
+def test_a_destination_that_not_all_servers_have_is_set_again(values: tuple[str, ...]) -> None:
+    server = with_parameter(stopped(), "backup_dest", *values)
+    (change,) = dialect(server).plan_destination(WantedDestination(Destination.parse("file:///data/nfs/backup")))
+    assert [one.text for one in change.statements] == ["ALTER SYSTEM SET backup_dest = 'file:///data/nfs/backup'"]
+    assert change.before.startswith("not set" if values[0] == "" else "not the same everywhere")
+    assert change.settled is (values[0] == values[1])
+
+
+def test_the_option_of_a_destination_may_change_while_a_round_runs() -> None:
+    wanted = WantedDestination(option=DestinationOption.check("recovery_window=14d"))
+    (change,) = dialect(healthy()).plan_destination(wanted)
+    assert [one.text for one in change.statements] == ["ALTER SYSTEM SET backup_dest_option = 'recovery_window=14d'"]
+    assert (change.refusal, change.after) == ("", "recovery_window=14d")
+    same = WantedDestination(option=DestinationOption.check("recovery_window=168h"))
+    (change,) = dialect(healthy()).plan_destination(same)
+    assert (change.statements, change.refusal, change.after) == ((), "", change.before)
+    one_differs = with_parameter(healthy(), "backup_dest_option", "recovery_window=7d", "")
+    (change,) = dialect(one_differs).plan_destination(same)
+    assert (len(change.statements), change.settled) == (1, False)
+
+
+SPLITTING = "log_archive_piece_switch_interval=1d"
+
+
+@pytest.mark.parametrize(("now", "wanted"), [("recovery_window=7d", SPLITTING), (SPLITTING, "recovery_window=7d")])
+def test_splitting_is_switched_only_in_stop(now: str, wanted: str) -> None:
+    wish = WantedDestination(option=DestinationOption.check(wanted))
+    (change,) = dialect(with_parameter(healthy(), "backup_dest_option", now, now)).plan_destination(wish)
+    assert change.statements == ()
+    for words in ("1235", now, "stop log backup first"):
+        assert words in change.refusal
+    (change,) = dialect(with_parameter(stopped(), "backup_dest_option", now, now)).plan_destination(wish)
+    assert (len(change.statements), change.refusal) == (1, "")
+
+
+def test_place_and_option_go_together_or_not_at_all() -> None:
+    wanted = WantedDestination(Destination.parse("file:///data/new"), DestinationOption.check(SPLITTING))
+    (change,) = dialect(stopped()).plan_destination(wanted)
+    assert [one.text for one in change.statements] == [
+        "ALTER SYSTEM SET backup_dest = 'file:///data/new'",
+        f"ALTER SYSTEM SET backup_dest_option = '{SPLITTING}'",
+    ]
+    assert change.after == f"file:///data/new with {SPLITTING}"
+    (change,) = dialect(healthy()).plan_destination(wanted)
+    assert change.statements == ()
+    for errno in ("9036", "1235"):
+        assert errno in change.refusal
+
+
+@pytest.mark.parametrize(
+    ("now", "wanted", "sent", "refused", "to_mandatory"),
+    [
+        ("OPTIONAL COMPRESSION=ENABLE", WantedOption(ArchiveMode.MANDATORY), 1, False, True),
+        ("MANDATORY COMPRESSION=ENABLE", WantedOption(ArchiveMode.MANDATORY), 0, False, False),
+        ("MANDATORY COMPRESSION=ENABLE", WantedOption(ArchiveMode.OPTIONAL), 1, False, False),
+        ("OPTIONAL COMPRESSION=ENABLE", WantedOption(compression=Compression.DISABLE), 1, False, False),
+        ("OPTIONAL", WantedOption(ArchiveMode.MANDATORY), 0, True, True),
+        ("COMPRESSION=ENABLE", WantedOption(ArchiveMode.MANDATORY, lag_target=60), 0, True, True),
+        ("MANDATORY", WantedOption(ArchiveMode.MANDATORY, concurrency=4), 0, True, False),
+        ("MANDATORY COMPRESSION=ENABLE", WantedOption(ArchiveMode.MANDATORY, Compression.DISABLE), 0, True, False),
+    ],
+)
+def test_a_switch_to_mandatory_is_told_also_where_it_is_refused(
+    now: str, wanted: WantedOption, sent: int, refused: bool, to_mandatory: bool
+) -> None:
+    server = with_parameter(healthy(), "backup_log_archive_option", now, now)
+    (change,) = dialect(server).plan_option(wanted)
+    assert (len(change.statements), change.to_mandatory) == (sent, to_mandatory)
+    assert bool(change.refusal) is refused
+
+
+def test_servers_with_different_options_are_not_settled() -> None:
+    server = with_parameter(healthy(), "backup_log_archive_option", "OPTIONAL", "MANDATORY COMPRESSION=ENABLE")
+    (change,) = dialect(server).plan_option(WantedOption(ArchiveMode.MANDATORY, Compression.LZ4))
+    assert (change.settled, change.to_mandatory, len(change.statements)) == (False, True, 1)
+    assert "10.0.0.1" in change.before
+    assert "10.0.0.2" in change.before
+
+
 def test_a_state_that_3_does_not_know_is_not_resumed() -> None:
     with pytest.raises(NotImplementedError, match="does not suspend"):
         dialect(FakeServer()).resume_archive(row())

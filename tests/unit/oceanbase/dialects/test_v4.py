@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -384,7 +384,9 @@ def test_only_normal_user_tenants_and_the_others_are_named(coding: tuple[str, ..
     }
     assert isinstance(ArchiveDoing().judge(found), Ready)
     assert dialect(server).tenants() == (SHOP, BANK)
-    assert [place.tenant for place in dialect(server).destinations()] == [SHOP, BANK]
+    places = dialect(server).destinations()
+    assert [place.tenant for place in places if place.tenant.is_normal] == [SHOP, BANK]
+    assert {place.tenant.name for place in places} == {"shop", "bank", *(one.name for one in found.out_of_scope)}
     pieces = dialect(server).pieces()
     assert (pieces.tenants, [row.tenant for row in pieces.rows]) == ((SHOP, BANK), [SHOP, BANK])
     assert isinstance(PiecesReady().judge(pieces), Ready)
@@ -559,6 +561,18 @@ def test_at_most_five_tenants_are_asked() -> None:
     assert sum("log stream 1 is INTERRUPTED" in row.remark for row in found.rows) == 5
     (asked,) = server.asked_for("LS_LOG_ARCHIVE_PROGRESS")
     assert asked.count("TENANT_ID = ") == 5
+
+
+def test_a_tenant_of_many_broken_log_streams_hides_no_other() -> None:
+    server = healthy()
+    for tenant_id, round_id in ((1002, 3), (1004, 5)):
+        server.archive(tenant_id, "INTERRUPTED", ROUND_ID=round_id)
+    for number in range(2002, 2202):
+        server.log_stream(1002, number, NOW - timedelta(hours=2), STATUS="INTERRUPTED")
+    server.log_stream(1004, 1005, NOW - timedelta(hours=1), STATUS="INTERRUPTED", ROUND_ID=5)
+    shop, bank = dialect(server).archive().rows
+    assert "log stream 2002 is INTERRUPTED" in shop.remark
+    assert "log stream 1005 is INTERRUPTED" in bank.remark
 
 
 @pytest.mark.parametrize("errno", [1054, 1142, 1146, 1227, 4012])
@@ -830,12 +844,33 @@ def test_pieces_of_a_round_given_by_number(own: int | None) -> None:
     server.piece(1002, 1, ROUND_ID=2, STATUS="FROZEN", FILE_STATUS="DELETED")
     server.piece(1002, 2, ROUND_ID=2, STATUS="FROZEN")
     found = dialect(server).pieces(2)
-    assert (found.round_id, found.is_open) == (2, False)
+    assert (found.round_id, found.past) == (2, {1002, 1004} if own is None else {1002})
     assert [(row.tenant, row.count, row.newest_id, row.status, row.cleaned) for row in found.rows] == [
         (SHOP, 2, 2, "FROZEN", 1)
     ]
     verdict = PiecesReady(round_id=2, statuses=("FROZEN",)).judge(found)
     assert isinstance(verdict, Ready)
+    if own is None:
+        named = PiecesReady(round_id=2, statuses=("FROZEN",), tenants=("shop", "bank")).judge(found)
+        assert isinstance(named, Waiting), "bank was asked for, and has no piece there"
+        assert "bank" in named.reason
+
+
+def test_a_round_by_number_does_not_wait_for_a_tenant_that_is_past_it() -> None:
+    found = dialect(healthy()).pieces(3)
+    assert [row.tenant for row in found.rows] == [SHOP]
+    assert found.past == {BANK.tenant_id}
+    assert isinstance(PiecesReady(round_id=3).judge(found), Ready)
+    assert isinstance(PiecesReady(round_id=3, tenants=("bank",)).judge(found), Waiting)
+
+
+def test_a_round_by_number_waits_for_a_tenant_that_has_yet_to_come_to_it() -> None:
+    found = dialect(healthy()).pieces(5)
+    assert [row.tenant for row in found.rows] == [BANK]
+    assert found.past == set()
+    verdict = PiecesReady(round_id=5).judge(found)
+    assert isinstance(verdict, Waiting)
+    assert "shop" in verdict.reason
 
 
 def test_a_round_that_no_tenant_has_had_yet() -> None:
@@ -844,24 +879,32 @@ def test_a_round_that_no_tenant_has_had_yet() -> None:
     assert isinstance(PiecesReady(round_id=9).judge(found), Waiting)
 
 
-@pytest.mark.parametrize(("round_id", "is_open"), [(None, True), (4, True), (3, True), (2, False), (1, False)])
+@pytest.mark.parametrize(
+    ("round_id", "past"),
+    [(None, set()), (10, set()), (9, set()), (8, {1004}), (4, {1004}), (3, {1004}), (2, {1002, 1004})],
+)
 @pytest.mark.parametrize("own", [None, 1002], ids=["sys", "tenant"])
-def test_which_round_can_still_get_a_first_piece(own: int | None, round_id: int | None, is_open: bool) -> None:
+def test_which_tenants_can_still_get_a_first_piece_in_a_round(
+    own: int | None, round_id: int | None, past: set[int]
+) -> None:
     server = healthy(own=own)
     server.archive(1004, "DOING", ROUND_ID=9)
     server.clear("ARCHIVELOG_PIECE_FILES")
     found = dialect(server).pieces(round_id)
-    assert found.is_open is is_open
+    assert found.past == (past if own is None else past & {own})
     assert found.rows == ()
     assert isinstance(PiecesReady(round_id=round_id).judge(found), Waiting)
 
 
-def test_a_stopped_round_gains_no_tenant() -> None:
+def test_a_tenant_has_left_a_round_that_has_stopped() -> None:
     server = healthy()
     server.archive(1002, "STOP")
+    server.archive(1004, "STOPPING", ROUND_ID=5)
+    assert dialect(server).pieces(2).past == {1002, 1004}
+    assert dialect(server).pieces(3).past == {1002, 1004}
+    assert dialect(server).pieces(5).past == set(), "shop may begin it, bank has not left it"
     server.archive(1004, "STOP", ROUND_ID=5)
-    assert not dialect(server).pieces(3).is_open
-    assert not dialect(server).pieces(5).is_open
+    assert dialect(server).pieces(5).past == {1004}
 
 
 def test_no_pieces_yet() -> None:
@@ -884,6 +927,22 @@ def test_a_tenant_that_never_archived_is_waited_for() -> None:
     assert isinstance(verdict, Waiting)
     assert "bank" in verdict.reason
     assert isinstance(PiecesReady(tenants=("shop",)).judge(found), Ready)
+
+
+@pytest.mark.parametrize("column", ["START_SCN", "CHECKPOINT_SCN"])
+def test_a_piece_whose_times_cannot_be_read_is_unknown_and_hides_no_other(column: str) -> None:
+    server = healthy()
+    server.update("ARCHIVELOG_PIECE_FILES", 1002, **{column: "x"})
+    found = dialect(server).pieces()
+    shop, bank = found.rows
+    assert (shop.status, shop.started, shop.checkpoint, shop.count) == (PieceStatus.UNKNOWN, None, None, 2)
+    assert shop.words.startswith("ACTIVE/AVAILABLE (")
+    assert (bank.status, bank.started, bank.checkpoint) == (PieceStatus.ACTIVE, STARTED, CHECKPOINT)
+    verdict = PiecesReady().judge(found)
+    assert isinstance(verdict, Waiting)
+    assert verdict.unknown
+    assert "bank" not in verdict.reason
+    assert isinstance(PiecesReady(tenants=("bank",)).judge(found), Ready)
 
 
 def test_a_round_is_a_number_and_nothing_else() -> None:
@@ -930,6 +989,17 @@ def test_a_freeze(
 def test_a_freeze_without_a_moment_counts_all() -> None:
     found = dialect(freezing()).freeze_progress(since=None)
     assert (found.merges, found.quiet_since) == (3, NOW + timedelta(seconds=20))
+
+
+@pytest.mark.parametrize("offset", [28800, 0, -18000])
+def test_the_moment_of_a_freeze_is_told_in_the_servers_zone(offset: int) -> None:
+    """Times of merges are the server's local time, and the moment may have been kept in another zone."""
+    server = freezing()
+    server.utc_offset = offset
+    now = dialect(server).server_time()
+    for zone in (UTC, CST, now.tzinfo):
+        found = dialect(server).freeze_progress(since=now.astimezone(zone))
+        assert (found.merges, found.quiet_since) == (2, now + timedelta(seconds=9.5))
 
 
 def test_the_manual_of_4_0_names_the_merge_mini() -> None:
@@ -995,6 +1065,16 @@ def test_the_largest_of_the_tenants_asked_for_counts() -> None:
     assert found.checkpoint_delay(["shop"]) < 600
     assert found.checkpoint_delay(["bank", "shop"]) >= 3600
     assert found.lag_targets()[1] == 7200, "of sys, which is not archived"
+
+
+@pytest.mark.parametrize("shown", ["soon", None])
+def test_a_lag_target_that_cannot_be_read_counts_as_the_default_beside_a_smaller_one(shown: str | None) -> None:
+    server = healthy()
+    server.parameter(1002, "archive_lag_target", *([shown] if shown else []))
+    server.parameter(1004, "archive_lag_target", "10s")
+    found = dialect(server)
+    assert found.checkpoint_delay() == found.checkpoint_delay(["shop"]) >= 220
+    assert found.checkpoint_delay(["bank"]) < 220
 
 
 def test_parameters_that_are_not_shown() -> None:

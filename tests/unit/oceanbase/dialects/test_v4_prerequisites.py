@@ -182,6 +182,14 @@ def test_tenants_that_are_not_normal() -> None:
     assert "bank (RESTORE)" in found["out_of_scope"].observed
 
 
+def test_only_the_tenants_that_are_missing_are_named() -> None:
+    server = healthy()
+    server.update("DBA_OB_TENANTS", 1004, STATUS="RESTORE")
+    found = findings(server, "shop", "bank", "nobody")["user_tenants"]
+    assert (found.level, found.tenants) == (Level.FAIL, ("bank", "nobody"))
+    assert "shop" not in found.observed
+
+
 def test_a_user_tenant_is_asked_for_another() -> None:
     assert findings(healthy(own=1002), "bank")["user_tenants"].level is Level.FAIL
 
@@ -193,6 +201,7 @@ def test_no_user_tenant_at_all() -> None:
     found = findings(server)
     assert found["user_tenants"].level is Level.FAIL
     assert found["archive_state"].level is Level.UNKNOWN
+    assert found["destination_set"].level is Level.UNKNOWN
     assert found["destination_legal"].level is Level.UNKNOWN
     assert found["lag_target"].level is Level.UNKNOWN
     assert "none" in findings(server, "shop")["user_tenants"].hint
@@ -242,6 +251,29 @@ def test_a_destination_that_will_move() -> None:
     assert findings(server, destination="file:///data/new/{tenant}")["destination_set"].tenants == ("shop",)
 
 
+@pytest.mark.parametrize(
+    "rows", [{"binding": None}, {"binding": "MAYBE"}, {"interval": None}, {"interval": "36h"}, {"interval": "²"}]
+)
+def test_a_destination_of_which_a_part_cannot_be_read(rows: dict[str, str | None]) -> None:
+    """It is there, and nothing has to be written of it; only a change would need what cannot be read."""
+    server = stop(healthy())
+    server.destination(1002, "file:///data/nfs/shop", **rows)  # type: ignore[arg-type]
+    for place in (None, "file:///data/nfs/{tenant}"):
+        assert findings(server, destination=place)["destination_set"].level is Level.OK
+    found = findings(server, destination="file:///data/new/{tenant}")["destination_set"]
+    assert (found.level, found.tenants) == (Level.FAIL, ("shop",))
+    assert "cannot be read" in found.observed
+
+
+def test_a_destination_that_is_garbled() -> None:
+    server = stop(healthy())
+    server.destination(1002, "backuparchive")
+    found = findings(server)
+    assert levels(found) == {}
+    server.destination(1004, "backuparchive2")
+    assert findings(server)["destination_legal"].level is Level.UNKNOWN
+
+
 def test_a_destination_that_cannot_move() -> None:
     server = stop(healthy(), 1002)
     found = findings(server, destination="file:///data/new/{tenant}")["destination_set"]
@@ -263,7 +295,9 @@ def test_a_place_needs_the_name_of_the_cluster() -> None:
     server = stop(healthy())
     server.shown_parameters.clear()
     found = findings(server, destination="file:///data/{cluster}/{tenant}")["destination_set"]
-    assert (found.level, found.tenants) == (Level.UNKNOWN, ())
+    assert (found.level, found.tenants) == (Level.FAIL, ())
+    assert "{cluster}" in found.observed
+    assert findings(server, destination="file:///data/{tenant}")["destination_set"].level is Level.WARN, "not needed"
 
 
 @pytest.mark.parametrize(
@@ -367,6 +401,41 @@ def test_the_state_of_tenants_that_are_not_asked_for_does_not_count(status: str)
     assert findings(server, "bank")["archive_state"].level is Level.OK
 
 
+STATES = {
+    # FAIL names the tenants that fail; else every tenant that something is said of is named.
+    ("INTERRUPTED", "WHATEVER"): (Level.FAIL, ("shop",)),
+    ("WHATEVER", "INTERRUPTED"): (Level.FAIL, ("bank",)),
+    ("INTERRUPTED", "STOPPING"): (Level.FAIL, ("shop",)),
+    ("INTERRUPTED", "INTERRUPTED"): (Level.FAIL, ()),
+    ("STOPPING", "WHATEVER"): (Level.UNKNOWN, ()),
+    ("WHATEVER", "STOPPING"): (Level.UNKNOWN, ()),
+    ("STOPPING", "DOING"): (Level.WARN, ("shop",)),
+}
+
+
+@pytest.mark.parametrize(("shop", "bank"), STATES)
+def test_one_state_hides_no_other_and_the_worst_counts(shop: str, bank: str) -> None:
+    server = healthy()
+    server.archive(1002, shop)
+    server.archive(1004, bank)
+    found = findings(server)["archive_state"]
+    assert (found.level, found.tenants) == STATES[shop, bank]
+    for name, status in (("shop", shop), ("bank", bank)):
+        assert (f"{name} {status}" in found.observed) is (status != "DOING")
+        for word, hint in (("INTERRUPTED", RECOVERY), ("WHATEVER", "not know"), ("STOPPING", "waits for STOP")):
+            assert status != word or hint in found.hint
+
+
+def test_an_unknown_state_beside_a_round_that_is_to_be_restarted() -> None:
+    server = healthy()
+    server.archive(1002, "INTERRUPTED")
+    server.archive(1004, "WHATEVER")
+    found = findings(server, restart_interrupted=True)["archive_state"]
+    assert (found.level, found.tenants) == (Level.UNKNOWN, ())
+    assert "shop INTERRUPTED" in found.observed
+    assert "bank WHATEVER" in found.observed
+
+
 def test_an_interrupted_round_that_is_to_be_restarted() -> None:
     server = healthy()
     server.archive(
@@ -411,7 +480,10 @@ def test_a_stop_that_may_hang_or_is_ended_by_the_server(number: str, forced: boo
 READS = [
     ("SVR_IP", {"servers"}),
     ("SHOW GRANTS", {"privilege"}),
-    ("CDB_OB_ARCHIVELOG ", {"out_of_scope", "destination_set", "archive_state"}),
+    (
+        "CDB_OB_ARCHIVELOG ",
+        {"out_of_scope", "destination_set", "destination_legal", "lag_target", "archive_state"},
+    ),
     ("AS binding", {"destination_set", "destination_legal", "lag_target"}),
     ("GV$OB_PARAMETERS", {"lag_target"}),
 ]
@@ -442,7 +514,8 @@ def test_a_clock_that_cannot_be_read() -> None:
     server = healthy()
     server.utc_offset = None
     found = findings(server)
-    assert levels(found) == dict.fromkeys(("out_of_scope", "destination_set", "archive_state"), Level.UNKNOWN)
+    checks = ("out_of_scope", "destination_set", "destination_legal", "lag_target", "archive_state")
+    assert levels(found) == dict.fromkeys(checks, Level.UNKNOWN)
 
 
 @pytest.mark.parametrize("error", [UnreadableError, ValueError])

@@ -6,9 +6,9 @@ import pytest
 
 from airflow_ob_provider.oceanbase.changes import Change
 from airflow_ob_provider.oceanbase.destination import Destination, DestinationOption, Keys, WantedDestination
-from airflow_ob_provider.oceanbase.dialects import v4_settings
+from airflow_ob_provider.oceanbase.dialects import v4_places
 from airflow_ob_provider.oceanbase.dialects.v4 import V4Dialect
-from airflow_ob_provider.oceanbase.models import Scope, Tenant
+from airflow_ob_provider.oceanbase.models import Scope
 from airflow_ob_provider.oceanbase.options import ArchiveMode, Compression, WantedOption
 from tests.unit.oceanbase.fake_server4 import FakeServer4, healthy, version
 
@@ -285,9 +285,9 @@ def test_a_tenant_whose_state_is_not_shown_is_not_changed() -> None:
 
 
 def test_a_place_for_each_tenant() -> None:
-    changes = plan(stopped(), to("file:///data/{cluster}/{tenant_id}/{tenant}"))
-    assert "LOCATION=file:///data/obdemo/1002/shop " in texts(changes[0])[0]
-    assert "LOCATION=file:///data/obdemo/1004/bank " in texts(changes[1])[0]
+    changes = plan(stopped(), to("file:///data/{cluster}/{tenant_id}/{tenant}_{tenant_id}"))
+    assert "LOCATION=file:///data/obdemo/1002/shop_1002 " in texts(changes[0])[0]
+    assert "LOCATION=file:///data/obdemo/1004/bank_1004 " in texts(changes[1])[0]
 
 
 def test_the_cluster_is_asked_for_only_where_its_name_is_needed() -> None:
@@ -299,8 +299,11 @@ def test_the_cluster_is_asked_for_only_where_its_name_is_needed() -> None:
 def test_a_cluster_name_that_cannot_be_read() -> None:
     server = stopped()
     server.shown_parameters.clear()
-    with pytest.raises(ValueError, match="cluster"):
-        plan(server, to("file:///data/{cluster}/{tenant}"))
+    for change in plan(server, to("file:///data/{cluster}/{tenant}")):
+        assert change.statements == ()
+        assert "{cluster}" in change.refusal
+    server.shows["SHOW PARAMETERS"] = [{"name": "cluster", "value": "a b"}]
+    assert all(change.refusal for change in plan(server, to("file:///data/{cluster}/{tenant}")))
 
 
 @pytest.mark.parametrize("uri", ["file:///data/new", "file:///data/{cluster}", OSS])
@@ -319,19 +322,87 @@ def test_a_place_that_another_tenant_has(uri: str) -> None:
     assert "9081" in change.refusal
 
 
+@pytest.mark.parametrize("status", ["RESTORE", "CREATING", "DROPPING"])
+def test_a_place_of_a_tenant_that_is_not_normal_is_taken(status: str) -> None:
+    server = stopped()
+    server.update("DBA_OB_TENANTS", 1004, STATUS=status)
+    for change in (*plan(server, to("file:///data/nfs/bank"), "shop"), *plan(server, to("file:///data/nfs/bank"))):
+        assert change.statements == ()
+        assert "bank" in change.refusal
+        assert "9081" in change.refusal
+
+
+def test_a_place_of_a_tenant_in_the_recycle_bin_is_taken() -> None:
+    server = stopped()
+    server.update("DBA_OB_TENANTS", 1004, IN_RECYCLEBIN="YES")
+    assert "bank" in plan(server, to("file:///data/nfs/bank"), "shop")[0].refusal
+
+
+def test_a_place_is_not_taken_over_from_one_that_is_to_leave_it() -> None:
+    """Its files stay there, so the server refuses the directory (9081)."""
+    server = stopped()
+    server.destination(1002, "file:///data/nfs/1004")
+    shop, bank = plan(server, to("file:///data/nfs/{tenant_id}"))
+    assert (shop.refusal, len(shop.statements)) == ("", 1)
+    assert bank.statements == ()
+    assert "shop" in bank.refusal
+    server.destination(1004, "file:///data/nfs/1002")
+    for change, other in zip(plan(server, to("file:///data/nfs/{tenant_id}")), ("bank", "shop"), strict=True):
+        assert change.statements == ()
+        assert other in change.refusal
+
+
+def test_tenants_that_share_a_place_already_keep_it() -> None:
+    """The same place again is never refused, whoever else shows it."""
+    server = stopped()
+    for tenant_id in (1002, 1004):
+        server.destination(tenant_id, OSS)
+    for uri in (OSS, "oss://bucket/dir?host=h.example.com"):
+        for change in (*plan(server, to(uri)), *plan(server, to(uri), "shop")):
+            assert (change.statements, change.refusal) == ((), "")
+
+
+def test_a_place_on_another_host_is_another_place() -> None:
+    server = stopped()
+    server.destination(1004, OSS)
+    change = plan(server, to(OSS.replace("h.example", "i.example")), "shop")[0]
+    assert (change.refusal, len(change.statements)) == ("", 1)
+    assert "bank" in plan(server, to(f"{OSS}&checksum_type=md5"), "shop")[0].refusal
+
+
 def test_one_tenants_own_place_needs_no_placeholder() -> None:
     assert plan(stopped(), to("file:///data/new"), "shop")[0].refusal == ""
     server = stopped(own=1002)
     assert plan(server, to("file:///data/new"))[0].refusal == ""
 
 
-@pytest.mark.parametrize("name", ["a b", "a'b", 'a"b', "a\\b", "a`b", "a\nb"])
-def test_a_name_that_cannot_stand_in_a_path(name: str) -> None:
+BAD_NAMES = ["a b", "a'b", 'a"b', "a\\b", "a`b", "a\nb", "a?b", "a/b", "a&b", "ä"]
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_a_name_that_cannot_stand_in_a_path_holds_up_no_other(name: str) -> None:
     server = stopped()
     server.update("DBA_OB_TENANTS", 1002, TENANT_NAME=name)
-    found = dialect(server).plan_destination(to("file:///data/{tenant}"), [name])
-    assert found[0].refusal
-    assert found[0].statements == ()
+    (alone,) = plan(server, to("file:///data/{tenant}"), name)
+    shop, bank = plan(server, to("file:///data/{tenant}"))
+    for change in (alone, shop):
+        assert (change.place, change.statements) == (name, ())
+        assert "{tenant}" in change.refusal
+        assert "path" in change.refusal
+    assert (bank.refusal, len(bank.statements)) == ("", 1)
+
+
+@pytest.mark.parametrize("name", ["a'b", 'a"b', "a\\b", "a`b"])
+@pytest.mark.parametrize(
+    "wanted", [to("file:///data/{tenant_id}"), WantedOption(lag_target=60), WantedOption(concurrency=4)]
+)
+def test_a_name_that_cannot_be_quoted_holds_up_no_other(wanted: WantedDestination | WantedOption, name: str) -> None:
+    server = stopped()
+    server.update("DBA_OB_TENANTS", 1002, TENANT_NAME=name)
+    shop, bank = plan(server, wanted)
+    assert (shop.place, shop.statements) == (name, ())
+    assert "tenant holds" in shop.refusal
+    assert (bank.refusal, len(bank.statements)) == ("", 1)
 
 
 @pytest.mark.parametrize(
@@ -436,6 +507,26 @@ def test_keys_that_are_not_shown_have_to_be_given(uri: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["interval", "mode"])
+@pytest.mark.parametrize("key", ["nEwKey&81zq", "nEwKey'81zq", 'nEwKey"81zq', "nEwKey\\81zq", "nEwKey`81zq"])
+def test_keys_that_cannot_be_sent_hold_up_no_other(key: str, kind: str) -> None:
+    server = stopped()
+    server.destination(1002, EE)
+    shop, bank = plan(server, wish(kind, Keys(NEW_ID, key)))
+    assert shop.statements == ()
+    assert shop.refusal
+    assert "81zq" not in f"{shop}"
+    assert (bank.refusal, len(bank.statements)) == ("", 1)
+
+
+@pytest.mark.parametrize("kind", ["interval", "mode"])
+def test_a_key_with_a_blank_is_sent_as_the_server_wants_it(kind: str) -> None:
+    server = stopped()
+    server.destination(1002, EE)
+    (text,) = texts(plan(server, wish(kind, Keys(NEW_ID, "nEwKey 81")), "shop")[0])
+    assert "access_key=nEwKey%2081 " in text
+
+
+@pytest.mark.parametrize("kind", ["interval", "mode"])
 def test_keys_are_not_for_a_directory(kind: str) -> None:
     (text,) = texts(plan(stopped(), wish(kind, Keys(NEW_ID, NEW_KEY, "h")), "shop")[0])
     assert "LOCATION=file:///data/nfs/shop " in text
@@ -478,6 +569,8 @@ def test_a_refusal_of_a_place_holds_no_keys() -> None:
     for uri in (S3, OSS.replace("dir", "new"), OSS.replace("oss:", "obs:"), OSS.replace("dir", "a b")):
         change = plan(server, to(uri), "shop")[0]
         assert change.refusal
+    stop(server)
+    server.destination(1002, S3)
     server.destination(1004, OSS)
     assert "bank" in plan(server, to(OSS), "shop")[0].refusal
 
@@ -492,6 +585,7 @@ SCHEMES = {
     "4.2.1.0": "+?-",
     "4.2.1.6": "+?-",
     "4.2.1.7": "++-",
+    "4.2.2.0": "+?-",
     "4.2.3.0": "++-",
     "4.2.4.0": "++-",
     "4.2.5.0": "++?",
@@ -516,7 +610,7 @@ URIS = {
 def test_schemes_by_version(scheme: str, number: str) -> None:
     sign = dict(zip(("cos", "s3", "azblob"), SCHEMES[number], strict=True)).get(scheme, "+")
     change = plan(stopped(number), to(URIS[scheme]), "shop")[0]
-    doubt = v4_settings.scheme_doubt(scheme, version(number))
+    doubt = v4_places.scheme_doubt(scheme, version(number))
     assert bool(change.refusal) is (sign == "-")
     assert bool(change.statements) is (sign != "-")
     assert bool(doubt) is (sign == "?")
@@ -664,10 +758,21 @@ def test_parameters_by_version(number: str, lag: bool, concurrencies: range) -> 
 
 
 def test_4_0_has_no_log_archive_concurrency_but_the_mode() -> None:
-    change = plan(stopped("4.0.0.0"), WantedOption(mode=ArchiveMode.MANDATORY), "shop")[0]
-    assert len(change.statements) == 1
-    assert "4.1.0" in v4_settings._not_here(version("4.0.0.0"), WantedOption(concurrency=4))
-    assert "4.2.0" in v4_settings._not_here(version("4.0.0.0"), WantedOption(lag_target=60))
+    server = stopped("4.0.0.0")
+    change = plan(server, WantedOption(mode=ArchiveMode.MANDATORY), "shop")[0]
+    assert (change.refusal, len(change.statements)) == ("", 1)
+    for wanted, since in (
+        (WantedOption(concurrency=4), "4.1.0"),
+        (WantedOption(concurrency=0), "4.1.0"),
+        (WantedOption(lag_target=60), "4.2.0"),
+        (WantedOption(mode=ArchiveMode.MANDATORY, lag_target=60), "4.2.0"),
+    ):
+        for change in plan(server, wanted):
+            assert change.statements == ()
+            assert since in change.refusal
+            assert not change.unset
+    server.remove("ARCHIVE_DEST", 1002)
+    assert plan(server, WantedOption(lag_target=60), "shop")[0].unset
 
 
 def test_mode_and_parameters_go_together_or_not_at_all() -> None:
@@ -683,9 +788,133 @@ def test_mode_and_parameters_go_together_or_not_at_all() -> None:
     assert not change.to_mandatory
 
 
-def test_a_tenants_place_of_its_own() -> None:
-    tenant = Tenant(1002, "shop")
-    place = Destination.parse("file:///data/{cluster}/{tenant}_{tenant_id}")
-    assert v4_settings.own_place(place, tenant, "obdemo").path == "/data/obdemo/shop_1002"
-    with pytest.raises(ValueError, match="cluster"):
-        v4_settings.own_place(place, tenant, "")
+# --- what cannot be read ----------------------------------------------------------------------------------------------
+
+UNREADABLE = [
+    {"binding": None},
+    {"binding": "MAYBE"},
+    {"interval": None},
+    {"interval": "36h"},
+    {"interval": "²"},
+    {"interval": "9" * 30},
+]
+unreadable = pytest.mark.parametrize("rows", UNREADABLE, ids=["-".join(map(str, one.values())) for one in UNREADABLE])
+
+
+@unreadable
+def test_only_what_was_asked_for_is_changed_beside_what_cannot_be_read(rows: dict[str, str | None]) -> None:
+    server = healthy()
+    server.destination(1002, "file:///data/nfs/shop", **rows)  # type: ignore[arg-type]
+    for wanted, count in (
+        (WantedOption(lag_target=60), 1),
+        (WantedOption(concurrency=4), 1),
+        (WantedOption(), 0),
+        (to(), 0),
+        (to("file:///data/nfs/{tenant}"), 0),
+    ):
+        change = plan(server, wanted, "shop")[0]
+        assert (change.refusal, len(change.statements)) == ("", count)
+        assert not any("LOG_ARCHIVE_DEST" in text for text in texts(change))
+
+
+@unreadable
+def test_what_cannot_be_read_is_not_guessed_where_all_is_written_again(rows: dict[str, str | None]) -> None:
+    server = stopped()
+    server.destination(1002, "file:///data/nfs/shop", **rows)  # type: ignore[arg-type]
+    other = to(days=2) if "binding" in rows else WantedOption(mode=ArchiveMode.MANDATORY)
+    for wanted in (to("file:///data/new/{tenant}"), other):
+        shop, bank = plan(server, wanted)
+        assert shop.statements == ()
+        assert shop.before == shop.after
+        assert not shop.to_mandatory
+        for words in ("cannot be read", "by hand"):
+            assert words in shop.refusal
+        assert (bank.refusal, len(bank.statements)) == ("", 1)
+
+
+@pytest.mark.parametrize("mode", list(ArchiveMode))
+def test_a_mode_that_cannot_be_read_is_written_where_one_is_wanted(mode: ArchiveMode) -> None:
+    server = stopped()
+    server.destination(1002, "file:///data/nfs/shop", binding="MAYBE", interval="3d")
+    change = plan(server, WantedOption(mode=mode), "shop")[0]
+    assert texts(change) == [
+        f"ALTER SYSTEM SET LOG_ARCHIVE_DEST = 'LOCATION=file:///data/nfs/shop BINDING={mode.capitalize()} "
+        "PIECE_SWITCH_INTERVAL=3d' TENANT = 'shop'"
+    ]
+    assert change.to_mandatory is (mode is ArchiveMode.MANDATORY), "it may have been optional"
+
+
+@pytest.mark.parametrize("path", ["backuparchive", "://", f"bucket?access_id={ID}&access_key={KEY}"])
+def test_a_place_that_cannot_be_read(path: str) -> None:
+    server = stopped()
+    server.destination(1002, path)
+    place = dialect(server).destinations()[0]
+    assert (place.uri, place.destination) == (path, None)
+    assert str(place) != v4_places.NOT_SET
+    assert KEY not in str(place)
+    shop, bank = plan(server, to("file:///data/new/{tenant}"))
+    assert "LOCATION=file:///data/new/shop " in texts(shop)[0]
+    assert len(bank.statements) == 1
+    for wanted in (to(days=2), WantedOption(mode=ArchiveMode.MANDATORY)):
+        shop, bank = plan(server, wanted)
+        assert (shop.statements, shop.unset) == ((), False)
+        assert "cannot be read" in shop.refusal
+        assert len(bank.statements) == 1
+    assert len(plan(server, WantedOption(lag_target=60), "shop")[0].statements) == 1
+
+
+# --- DEFER and S3 -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", ["DEFER", "defer", " Defer "])
+@pytest.mark.parametrize("wanted", [to("file:///data/new"), to(days=2), WantedOption(mode=ArchiveMode.MANDATORY)])
+def test_a_write_that_lifts_defer_is_told(wanted: WantedDestination | WantedOption, state: str) -> None:
+    """SET LOG_ARCHIVE_DEST resets the destination's state to ENABLE (2.1)."""
+    server = stopped()
+    server.destination(1002, "file:///data/nfs/shop", state=state)
+    assert dialect(server).destinations()[0].deferred
+    change = plan(server, wanted, "shop")[0]
+    assert len(change.statements) == 1
+    assert "DEFER" in change.before
+    assert "no longer in DEFER" in change.after
+    server.destination(1002, "file:///data/nfs/shop")
+    change = plan(server, wanted, "shop")[0]
+    assert "DEFER" not in change.before + change.after
+
+
+def test_defer_stays_where_nothing_is_written() -> None:
+    server = stopped()
+    server.destination(1002, "file:///data/nfs/shop", state="DEFER")
+    for wanted in (to("file:///data/nfs/shop"), WantedOption(mode=ArchiveMode.OPTIONAL)):
+        change = plan(server, wanted, "shop")[0]
+        assert (change.statements, change.refusal) == ((), "")
+        assert change.before == change.after
+        assert change.after.endswith(", DEFER")
+
+
+@pytest.mark.parametrize(("lag", "refused"), [("0ms", True), ("59s", True), ("60s", False), ("2m", False)])
+def test_s3_is_refused_while_the_lag_target_is_too_small_for_it(lag: str, refused: bool) -> None:
+    server = stopped()
+    server.parameter(1002, "archive_lag_target", lag, lag)
+    shop, bank = plan(server, to(S3.replace("dir", "{tenant}")))
+    assert bool(shop.refusal) is refused
+    assert bool(shop.statements) is not refused
+    if refused:
+        for words in ("4179", "60 s", "lag_target", "SetArchiveOptionOperator"):
+            assert words in shop.refusal
+    assert (bank.refusal, len(bank.statements)) == ("", 1)
+    assert plan(server, to(OSS), "shop")[0].refusal == "", "of S3 only"
+
+
+def test_s3_and_a_lag_target_that_is_not_shown_is_left_to_the_server() -> None:
+    server = stopped()
+    for shown in ((), ("soon",)):
+        server.parameter(1002, "archive_lag_target", *shown)
+        assert plan(server, to(S3), "shop")[0].refusal == ""
+
+
+def test_lag_targets_are_read_for_s3_only() -> None:
+    server = stopped()
+    plan(server, to(OSS), "shop")
+    plan(server, to(days=2))
+    assert server.asked_for("GV$OB_PARAMETERS") == []

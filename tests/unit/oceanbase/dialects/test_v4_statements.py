@@ -147,6 +147,32 @@ def test_the_way_out_of_a_stop_that_is_refused(errno: int, words: str) -> None:
     assert words in way_out(v4_statements.stop(""), errno)
 
 
+SWITCHES = [v4_statements.start(""), v4_statements.stop(""), v4_statements.enable("")]
+switches = pytest.mark.parametrize("statement", SWITCHES, ids=["start", "stop", "enable"])
+
+
+@switches
+def test_1235_of_a_switch_is_about_the_tenant(statement: Statement) -> None:
+    hint = way_out(statement, 1235)
+    assert "user tenants" in hint
+    assert "GTS" not in hint, "the general one is of 3.x"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        *SWITCHES,
+        v4_statements.destination("", Destination.parse("file:///data"), ArchiveMode.OPTIONAL, 1),
+        v4_statements.parameter("", "archive_lag_target", "60s"),
+    ],
+    ids=["start", "stop", "enable", "destination", "parameter"],
+)
+def test_1227_does_not_send_a_user_tenant_to_sys(statement: Statement) -> None:
+    hint = way_out(statement, 1227)
+    assert "ALTER SYSTEM" in hint
+    assert "tenant sys" not in hint
+
+
 @pytest.mark.parametrize("errno", PARAMETER)
 def test_the_way_out_of_a_parameter_that_is_refused(errno: int) -> None:
     assert re.search(PARAMETER[errno], way_out(v4_statements.parameter("", "archive_lag_target", "60s"), errno))
@@ -157,7 +183,7 @@ def test_what_is_so_already_is_read_and_no_failure(errno: int) -> None:
     assert fact(errno).kind == "state"
 
 
-@pytest.mark.parametrize("statement", [v4_statements.start(""), v4_statements.stop(""), v4_statements.enable("")])
+@switches
 def test_an_errno_without_a_way_out_of_its_own(statement: Statement) -> None:
     assert statement.hint(1) == ""
 

@@ -833,9 +833,15 @@ def test_a_destination_is_set_only_in_stop(server: FakeServer, words: str) -> No
         assert part in change.refusal
 
 
-def test_a_destination_is_not_set_where_the_state_is_not_shown() -> None:
+def without_state() -> FakeServer:
+    """A round may run there as well as not."""
     server = stopped()
     server._db.execute("DELETE FROM oceanbase.CDB_OB_BACKUP_ARCHIVELOG WHERE TENANT_ID = 1")
+    return server
+
+
+def test_a_destination_is_not_set_where_the_state_is_not_shown() -> None:
+    server = without_state()
     (change,) = dialect(server).plan_destination(WantedDestination(Destination.parse("file:///data/new")))
     assert change.statements == ()
     assert "log backup is unknown" in change.refusal
@@ -875,6 +881,9 @@ def test_splitting_is_switched_only_in_stop(now: str, wanted: str) -> None:
         assert words in change.refusal
     (change,) = dialect(with_parameter(stopped(), "backup_dest_option", now, now)).plan_destination(wish)
     assert (len(change.statements), change.refusal) == (1, "")
+    (change,) = dialect(with_parameter(without_state(), "backup_dest_option", now, now)).plan_destination(wish)
+    assert change.statements == ()
+    assert "1235" in change.refusal
 
 
 def test_place_and_option_go_together_or_not_at_all() -> None:
@@ -911,6 +920,15 @@ def test_a_switch_to_mandatory_is_told_also_where_it_is_refused(
     (change,) = dialect(server).plan_option(wanted)
     assert (len(change.statements), change.to_mandatory) == (sent, to_mandatory)
     assert bool(change.refusal) is refused
+
+
+@pytest.mark.parametrize(("server", "sent"), [(healthy(), 0), (without_state(), 0), (stopped(), 2)])
+def test_logs_are_not_risked_on_the_way_to_mandatory_while_a_round_may_run(server: FakeServer, sent: int) -> None:
+    now = "MANDATORY COMPRESSION=ENABLE"
+    wanted = WantedOption(ArchiveMode.MANDATORY, Compression.DISABLE)
+    (change,) = dialect(with_parameter(server, "backup_log_archive_option", now, now)).plan_option(wanted)
+    assert len(change.statements) == sent
+    assert ("while log backup runs" in change.refusal) is (sent == 0)
 
 
 def test_servers_with_different_options_are_not_settled() -> None:

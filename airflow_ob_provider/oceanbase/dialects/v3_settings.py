@@ -68,7 +68,7 @@ def destination_change(dialect: V3Dialect, wanted: WantedDestination) -> Change:
     return Change(
         _CLUSTER,
         before,
-        " with ".join(after) if statements else before,
+        " with ".join(after) if statements and not refusals else before,
         () if refusals else tuple(statements),
         "; ".join(refusals),
         scope=Scope.CLUSTER,

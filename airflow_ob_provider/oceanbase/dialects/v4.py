@@ -191,25 +191,30 @@ class V4Dialect(DialectBase):
         """The largest ``archive_lag_target`` of these tenants, and two passes of the scheduler."""
         wanted = {tenant.tenant_id for tenant in self.all_tenants() if not tenants or tenant.name in tenants}
         lags = self.lag_targets()
-        longest = max((lags.get(tenant_id, DEFAULT_LAG_SECONDS) for tenant_id in wanted), default=DEFAULT_LAG_SECONDS)
-        return longest + PASSES_SECONDS
+        longest = [lags[number][1] if number in lags else DEFAULT_LAG_SECONDS for number in wanted]
+        return max(longest, default=DEFAULT_LAG_SECONDS) + PASSES_SECONDS
 
-    def lag_targets(self) -> dict[int, float]:
-        """``archive_lag_target`` in seconds by tenant; none where the version has no such parameter."""
+    def lag_targets(self) -> dict[int, tuple[float, float]]:
+        """``archive_lag_target`` in seconds by tenant, the least and the most that a server of it has.
+
+        None of a tenant whose value cannot be read, and none where the version has no such parameter.
+        """
         if not self.version.has_lag_target:
             return {}
-        lengths = {
-            tenant_id: microseconds(value.lower())
-            for (tenant_id, _), (value, _) in self.parameters("archive_lag_target").items()
-        }
-        return {tenant_id: length / 1e6 for tenant_id, length in lengths.items() if length is not None}
+        found = {}
+        for (tenant_id, _), values in self.parameters("archive_lag_target").items():
+            lengths = [length for value in values if (length := microseconds(value.lower())) is not None]
+            if lengths:
+                found[tenant_id] = (min(lengths) / 1e6, max(lengths) / 1e6)
+        return found
 
-    def parameters(self, *names: str) -> dict[tuple[int, str], tuple[str, bool]]:
-        """(value, whether all servers have it) of tenants' parameters, by tenant number and name."""
-        return {
-            (whole(row, "tenant_id"), text(row, "name").lower()): (text(row, "value"), whole(row, "variants") == 1)
-            for row in self.read(self.catalogue.parameters(names))
-        }
+    def parameters(self, *names: str) -> dict[tuple[int, str], frozenset[str]]:
+        """Parameters by tenant number and name. More than one value: its servers differ, as they do after a change."""
+        found: dict[tuple[int, str], frozenset[str]] = {}
+        for row in self.read(self.catalogue.parameters(names)):
+            key = (whole(row, "tenant_id"), text(row, "name").lower())
+            found[key] = found.get(key, frozenset()) | {text(row, "value")}
+        return found
 
     def destinations(self) -> tuple[Place, ...]:
         """Where each user tenant archives to, whatever its status. They hold the keys of object stores."""
@@ -353,8 +358,11 @@ def _is_late(row: ArchiveRow, now: datetime) -> bool:
 
 
 def _is_past(row: Row, round_id: int) -> bool:
-    """Whether a tenant has left a round."""
-    current = whole(row, "current_round")
+    """Whether a tenant has left a round; one whose round cannot be read has not."""
+    try:
+        current = whole(row, "current_round")
+    except UnreadableError:
+        return False
     stopped = ArchiveState.parse(text(row, "round_status")) is ArchiveState.STOP
     return current > round_id or (current == round_id and stopped)
 
@@ -366,25 +374,24 @@ def _stream(row: Row, zone: timezone) -> str:
 
 def _pieces_row(tenant: Tenant, row: Row, zone: timezone) -> TenantPieces:
     status, file_status = text(row, "status"), text(row, "file_status")
-    pieces, broken, cleaned = whole(row, "pieces"), whole(row, "broken"), whole(row, "cleaned")
-    words, parsed = f"{status or 'NULL'}/{file_status or 'NULL'}", PieceStatus.parse(status)
-    started = checkpoint = None
+    words = f"{status or 'NULL'}/{file_status or 'NULL'}"
     try:
-        started, checkpoint = scn(row, "started", zone), scn(row, "checkpoint", zone)
+        pieces, broken, cleaned = whole(row, "pieces"), whole(row, "broken"), whole(row, "cleaned")
+        return TenantPieces(
+            tenant=tenant,
+            round_id=whole(row, "round_id"),
+            count=pieces,
+            first_id=whole(row, "first_id"),
+            newest_id=whole(row, "newest_id"),
+            status=PieceStatus.parse(status),
+            file_status=FileStatus.parse(file_status),
+            words=words,
+            started=scn(row, "started", zone),
+            checkpoint=scn(row, "checkpoint", zone),
+            broken=broken,
+            unready=pieces - broken - cleaned - whole(row, "available"),
+            cleaned=cleaned,
+        )
     except UnreadableError as error:
-        parsed, words = PieceStatus.UNKNOWN, f"{words} ({error})"
-    return TenantPieces(
-        tenant=tenant,
-        round_id=whole(row, "round_id"),
-        count=pieces,
-        first_id=whole(row, "first_id"),
-        newest_id=whole(row, "newest_id"),
-        status=parsed,
-        file_status=FileStatus.parse(file_status),
-        words=words,
-        started=started,
-        checkpoint=checkpoint,
-        broken=broken,
-        unready=pieces - broken - cleaned - whole(row, "available"),
-        cleaned=cleaned,
-    )
+        unknown = (PieceStatus.UNKNOWN, FileStatus.UNKNOWN, f"{words} ({error})")
+        return TenantPieces(tenant, 0, 1, 0, 0, *unknown, None, None, broken=0, unready=1, cleaned=0)

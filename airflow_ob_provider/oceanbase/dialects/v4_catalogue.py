@@ -116,8 +116,9 @@ SELECT {NOW}, t.TENANT_ID AS tenant_id, t.TENANT_NAME AS tenant_name, {_STATUS} 
  ORDER BY t.TENANT_ID"""
 
     def parameters(self, names: tuple[str, ...]) -> str:
-        """Parameters of tenants as their servers have them: how many values, and one of them."""
+        """Parameters of tenants: each value that one of their servers has."""
         which = ", ".join(f"'{name}'" for name in names)
-        return f"""
-SELECT TENANT_ID AS tenant_id, NAME AS name, MIN(VALUE) AS value, COUNT(DISTINCT VALUE) AS variants
-  FROM oceanbase.GV$OB_PARAMETERS WHERE NAME IN ({which}) AND TENANT_ID IS NOT NULL GROUP BY TENANT_ID, NAME"""
+        return (
+            "SELECT DISTINCT TENANT_ID AS tenant_id, NAME AS name, VALUE AS value FROM oceanbase.GV$OB_PARAMETERS "
+            f"WHERE NAME IN ({which}) AND TENANT_ID IS NOT NULL"
+        )

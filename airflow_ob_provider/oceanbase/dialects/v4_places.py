@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from airflow_ob_provider.oceanbase.destination import Destination, microseconds
+from airflow_ob_provider.oceanbase.destination import PLACEHOLDERS, Destination, microseconds
 from airflow_ob_provider.oceanbase.dialects.base import Row
 from airflow_ob_provider.oceanbase.models import Tenant
 from airflow_ob_provider.oceanbase.options import ArchiveMode
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 NOT_SET = "not set"
 _DAY_US = 86_400_000_000
-_IN_A_PATH = re.compile(r"[\w$.-]+", re.ASCII)
+_IN_A_PATH = re.compile(r"[\w$][\w$.-]*", re.ASCII)
 
 _FIRST: dict[str, dict[tuple[int, int], tuple[int, ...]]] = {
     "cos": {(4, 2): (4, 2, 0)},
@@ -147,8 +147,12 @@ def _refusal(target: Destination, version: OceanBaseVersion, taken: str) -> str:
 
 def _own(destination: Destination, place: Place, cluster: str) -> Destination | str:
     """The destination of one tenant, or why it has none."""
+    if not destination.placeholders <= set(PLACEHOLDERS):
+        return f"destination {destination}: {destination.problem()}"
+    if "cluster" in destination.placeholders and not cluster:
+        return f"destination {destination}: this account cannot read the cluster's name for {{cluster}}"
     values = {"cluster": cluster, "tenant": place.tenant.name, "tenant_id": str(place.tenant.tenant_id)}
     for name in sorted(destination.placeholders):
-        if not _IN_A_PATH.fullmatch(values.get(name, "")):
-            return f"destination {destination}: {{{name}}} is {values.get(name)!r} here, which cannot stand in a path"
+        if not _IN_A_PATH.fullmatch(values[name]):
+            return f"destination {destination}: {{{name}}} is {values[name]!r} here, which cannot stand in a path"
     return destination.filled(**values)

@@ -66,8 +66,9 @@ class V4Prerequisites:
         return self._dialect.archive().of(self._tenants)
 
     def _places(self) -> list[Place]:
-        names = {row.tenant.name for row in self._snapshot.rows}
-        return [place for place in self._dialect.destinations() if place.tenant.name in names]
+        names = self._tenants
+        places = [place for place in self._dialect.destinations() if place.tenant.is_normal]
+        return [place for place in places if not names or place.tenant.name in names]
 
     def _runs(self) -> bool:
         rows = self._snapshot.rows
@@ -168,14 +169,15 @@ class V4Prerequisites:
         small = []
         for place in places:
             goes_to = self._destination or place.destination
-            lag = lags.get(place.tenant.tenant_id)
-            if goes_to and goes_to.scheme == "s3" and lag is not None and lag < S3_LEAST_LAG_SECONDS:
-                small.append((place.tenant.name, f"{lag:g} s"))
+            least, _ = lags.get(place.tenant.tenant_id, (S3_LEAST_LAG_SECONDS, 0))
+            if goes_to and goes_to.scheme == "s3" and least < S3_LEAST_LAG_SECONDS:
+                small.append((place.tenant.name, f"{least:g} s"))
         if small:
             hint = "ALTER SYSTEM SET archive_lag_target = '60s' for them: SET LOG_ARCHIVE_DEST answers 4179 otherwise."
             return self._about("lag_target", Level.FAIL, small, expected, hint)
         shown = [lags[place.tenant.tenant_id] for place in places if place.tenant.tenant_id in lags]
-        observed = f"{min(shown):g} s to {max(shown):g} s" if shown else "not shown"
+        least, most = min((one[0] for one in shown), default=0.0), max((one[1] for one in shown), default=0.0)
+        observed = f"{least:g} s to {most:g} s" if shown else "not shown"
         return Finding("lag_target", Level.OK if shown else Level.UNKNOWN, observed, expected)
 
     def _archive_state(self) -> Finding:

@@ -36,7 +36,9 @@ def destination_changes(dialect: V4Dialect, wanted: WantedDestination, tenants: 
     everybody = dialect.destinations()
     places, changes = _of(tenants, everybody)
     targets = wanted_places(dialect, wanted.destination, places, everybody) if wanted.destination else {}
-    lags = dialect.lag_targets() if wanted.destination and wanted.destination.scheme == "s3" else {}
+    goals = [*targets.values(), *(place.destination for place in places)]
+    s3 = any(isinstance(goal, Destination) and goal.scheme == "s3" for goal in goals)
+    lags = dialect.lag_targets() if s3 else {}
     rows = {row.tenant.tenant_id: row for row in dialect.archive().rows}
     for place in places:
         number, refusal = place.tenant.tenant_id, ""
@@ -45,16 +47,20 @@ def destination_changes(dialect: V4Dialect, wanted: WantedDestination, tenants: 
             refusal = "destination_option is of 3.x; 4.x has piece_switch_interval, lag_target and clean-up policies"
         elif isinstance(target, str):
             refusal = target
-        elif target and lags.get(number, S3_LEAST_LAG_SECONDS) < S3_LEAST_LAG_SECONDS:
-            refusal = (
-                f"archive_lag_target is {lags[number]:g} s, and S3 needs at least {S3_LEAST_LAG_SECONDS} s (4179): set "
-                "lag_target (SetArchiveOptionOperator) first"
-            )
         if refusal or isinstance(target, str):
             changes.append(Change(place.tenant.name, str(place), str(place), refusal=refusal))
             continue
         days, keys = wanted.piece_switch_days, wanted.keys
-        changes.append(_place_change(dialect, place, rows.get(number), target=target, days=days, keys=keys))
+        change = _place_change(dialect, place, rows.get(number), target=target, days=days, keys=keys)
+        lag, _ = lags.get(number, (S3_LEAST_LAG_SECONDS, 0))
+        scheme = (target or place.destination or Destination("", "")).scheme
+        if change.statements and scheme == "s3" and lag < S3_LEAST_LAG_SECONDS:
+            refusal = (
+                f"archive_lag_target is {lag:g} s, and S3 needs at least {S3_LEAST_LAG_SECONDS} s (4179): set "
+                "lag_target (SetArchiveOptionOperator) first"
+            )
+            change = Change(place.tenant.name, str(place), str(place), refusal=refusal)
+        changes.append(change)
     return tuple(changes)
 
 
@@ -102,7 +108,7 @@ def _not_here(version: OceanBaseVersion, wanted: WantedOption) -> str:
 
 
 def _parameters(
-    dialect: V4Dialect, wanted: WantedOption, place: Place, known: dict[tuple[int, str], tuple[str, bool]]
+    dialect: V4Dialect, wanted: WantedOption, place: Place, known: dict[tuple[int, str], frozenset[str]]
 ) -> Change:
     """``archive_lag_target`` and ``log_archive_concurrency`` of one tenant."""
     before, after, settled, refusal = [], [], True, ""
@@ -111,7 +117,9 @@ def _parameters(
     for name, value, unit in ((LAG_TARGET, wanted.lag_target, "s"), (CONCURRENCY, wanted.concurrency, "")):
         if value is None:
             continue
-        shown, agreed = known.get((tenant.tenant_id, name), ("", True))
+        values = known.get((tenant.tenant_id, name), frozenset())
+        agreed = len(values) <= 1
+        shown = " / ".join(sorted(values))
         settled = settled and agreed
         before.append(f"{name} {shown or 'not shown'}")
         after.append(f"{name} {value}{unit}")

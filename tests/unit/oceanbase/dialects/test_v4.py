@@ -930,12 +930,13 @@ def test_a_tenant_that_never_archived_is_waited_for() -> None:
 
 
 @pytest.mark.parametrize("column", ["START_SCN", "CHECKPOINT_SCN"])
-def test_a_piece_whose_times_cannot_be_read_is_unknown_and_hides_no_other(column: str) -> None:
+def test_a_piece_whose_numbers_cannot_be_read_is_unknown_and_hides_no_other(column: str) -> None:
     server = healthy()
     server.update("ARCHIVELOG_PIECE_FILES", 1002, **{column: "x"})
     found = dialect(server).pieces()
     shop, bank = found.rows
-    assert (shop.status, shop.started, shop.checkpoint, shop.count) == (PieceStatus.UNKNOWN, None, None, 2)
+    assert (shop.status, shop.started, shop.checkpoint) == (PieceStatus.UNKNOWN, None, None)
+    assert (shop.missing, shop.broken) == (0, 0), "not read is not broken"
     assert shop.words.startswith("ACTIVE/AVAILABLE (")
     assert (bank.status, bank.started, bank.checkpoint) == (PieceStatus.ACTIVE, STARTED, CHECKPOINT)
     verdict = PiecesReady().judge(found)
@@ -943,6 +944,15 @@ def test_a_piece_whose_times_cannot_be_read_is_unknown_and_hides_no_other(column
     assert verdict.unknown
     assert "bank" not in verdict.reason
     assert isinstance(PiecesReady(tenants=("bank",)).judge(found), Ready)
+
+
+def test_a_round_that_cannot_be_read_hides_no_other_tenants_pieces() -> None:
+    server = healthy()
+    server.update("ARCHIVELOG", 1002, ROUND_ID="x")
+    found = dialect(server).pieces(5)
+    assert [row.tenant.name for row in found.rows] == ["bank"]
+    assert found.past == frozenset()
+    assert isinstance(PiecesReady(tenants=("bank",), round_id=5).judge(found), Ready)
 
 
 def test_a_round_is_a_number_and_nothing_else() -> None:
@@ -1052,7 +1062,7 @@ def test_the_lag_target_is_the_least_that_is_healthy(shown: str, seconds: int | 
         assert found.lag_targets().get(1002) is None
         seconds = 120
     else:
-        assert found.lag_targets()[1002] == seconds
+        assert found.lag_targets()[1002] == (seconds, seconds)
     # The checkpoint moves only every 50 s on some builds, and twice that may pass.
     assert seconds + 100 <= found.checkpoint_delay() <= seconds + 300
 
@@ -1064,7 +1074,15 @@ def test_the_largest_of_the_tenants_asked_for_counts() -> None:
     assert found.checkpoint_delay() == found.checkpoint_delay(["bank"]) >= 3600
     assert found.checkpoint_delay(["shop"]) < 600
     assert found.checkpoint_delay(["bank", "shop"]) >= 3600
-    assert found.lag_targets()[1] == 7200, "of sys, which is not archived"
+    assert found.lag_targets()[1] == (7200, 7200), "of sys, which is not archived"
+
+
+def test_servers_of_a_tenant_that_differ_in_mid_change() -> None:
+    server = healthy()
+    server.parameter(1002, "archive_lag_target", "7200s", "30s")
+    found = dialect(server)
+    assert found.lag_targets()[1002] == (30, 7200)
+    assert found.checkpoint_delay(["shop"]) >= 7200, "as late as the slowest may be"
 
 
 @pytest.mark.parametrize("shown", ["soon", None])
@@ -1094,9 +1112,9 @@ def test_servers_that_differ_do_not_agree() -> None:
     server = healthy()
     server.parameter(1002, "archive_lag_target", "60s", "120s")
     found = dialect(server).parameters("archive_lag_target", "log_archive_concurrency")
-    assert not found[(1002, "archive_lag_target")][1]
-    assert found[(1004, "archive_lag_target")] == ("120s", True)
-    assert found[(1004, "log_archive_concurrency")] == ("0", True)
+    assert found[(1002, "archive_lag_target")] == {"60s", "120s"}
+    assert found[(1004, "archive_lag_target")] == {"120s"}
+    assert found[(1004, "log_archive_concurrency")] == {"0"}
 
 
 # --- servers ----------------------------------------------------------------------------------------------------------

@@ -918,3 +918,35 @@ def test_lag_targets_are_read_for_s3_only() -> None:
     plan(server, to(OSS), "shop")
     plan(server, to(days=2))
     assert server.asked_for("GV$OB_PARAMETERS") == []
+
+
+def s3_tenant(lag: str) -> FakeServer4:
+    server = healthy()
+    server.archive(1002, "STOP")
+    server.destination(1002, "s3://bucket/dir?host=h&access_id=i&access_key=k")
+    server.parameter(1002, "archive_lag_target", lag)
+    return server
+
+
+def test_an_s3_place_that_fits_is_left_alone_whatever_the_lag_target() -> None:
+    wanted = WantedDestination(Destination.parse("s3://bucket/dir?host=h&access_id=i&access_key=k"))
+    (change,) = dialect(s3_tenant("30s")).plan_destination(wanted, ["shop"])
+    assert (change.statements, change.refusal) == ((), "")
+
+
+@pytest.mark.parametrize(("lag", "refused"), [("30s", True), ("60s", False)])
+def test_an_s3_place_is_written_again_only_with_a_lag_target_that_s3_allows(lag: str, refused: bool) -> None:
+    (change,) = dialect(s3_tenant(lag)).plan_destination(WantedDestination(piece_switch_days=2), ["shop"])
+    assert ("4179" in change.refusal) is refused
+    assert bool(change.statements) is not refused
+
+
+@pytest.mark.parametrize(
+    ("path", "words"), [("/a/{when}", "braces may hold"), ("/a/{cluster}", "cannot read the cluster's name")]
+)
+def test_a_placeholder_that_cannot_be_filled_says_why(path: str, words: str) -> None:
+    server = healthy()
+    server.archive(1002, "STOP")
+    server.faults["SHOW PARAMETERS"] = 1142
+    (change,) = dialect(server).plan_destination(WantedDestination(Destination("file", path)), ["shop"])
+    assert words in change.refusal

@@ -17,9 +17,9 @@ _STEPS = ("prerequisites", "destination", "option", "freeze", "start", "doing", 
 _FROZEN = {True: "on disk", False: "not on disk in time; gone on without it", None: "frozen, not waited for"}
 _MAX_TENANTS = 50
 _PROVES = (
-    "Proven by the server's catalog: every tenant's logs up to the proven moment are archived in one unbroken round. "
-    "Not proven: that the files can be read back (only a restore does), and nothing can be restored before a full data "
-    "backup inside this round."
+    "Proven by the server's catalog: the logs of every tenant in scope up to the proven moment are archived in one "
+    "unbroken round. Not proven: that the files can be read back (only a restore does), and nothing can be restored "
+    "before a full data backup inside this round."
 )
 
 
@@ -56,7 +56,8 @@ def cluster_report(
         and all(row["verdict"] == PROVEN for row in tenants)
     )
     # A round that runs is verified in a dry run as well, and may fail there.
-    verdict = PROVEN if proven else DRY_RUN if dry_run and start and not start.get("running") else NOT_PROVEN
+    dry = dry_run and bool(start) and not start.get("running") and not failed
+    verdict = PROVEN if proven else DRY_RUN if dry else NOT_PROVEN
     who = found["prerequisites"].get("identity") or {}
     lines = [(step, _line(step, found[step], dry_run=dry_run)) for step in _STEPS]
     statements = [text for step in _STEPS for text in found[step].get("statements") or found[step].get("plan") or ()]
@@ -72,7 +73,7 @@ def cluster_report(
     parts += _tenant_table(tenants)
     if failed and not tenants:
         parts.append("\n".join(f"* {step} failed. {why}" for step, _, why in failed))
-    left_out = start.get("out_of_scope") or []
+    left_out = [name for name in start.get("out_of_scope") or [] if name not in {name for _, name, _ in failed}]
     if left_out:
         parts.append(
             f"Not archived by this run, because not asked for or not NORMAL: {few(left_out)}. OceanBase 4.x archives "
@@ -100,7 +101,7 @@ def cluster_report(
             "connection": conn_id,
             "verdict": verdict,
             "version": who.get("version") or "",
-            "tenants": _count(tenants, found["doing"]),
+            "tenants": _count(tenants, found["doing"], left_out),
             "round": _rounds(now) if now else "",
             "state": now["state"] if now else "unknown",
             "started": proof.get("started") or start.get("started") or "",
@@ -137,19 +138,25 @@ def _tenants(found: Mapping[str, Mapping[str, Any]], now: Mapping[str, Any] | No
         for name, reason in (found[step].get("failed") or {}).items():
             failed.setdefault(name, f"{step}: {reason}")
     states, rounds = now["states"], now["rounds"]
-    proof = found["checkpoint"]
-    good = proof.get("rounds") or {} if _has_proof(found) else {}
+    seen = [found[step].get("rounds") or {} for step in ("doing", "pieces", "checkpoint")]
     rows = []
-    for name in sorted({*states, *failed, *good}):
-        holds = name in good and states.get(name) == "DOING" and rounds.get(name) == good[name]
+    for name in sorted({*states, *failed, *seen[0], *(found["start"].get("tenants") or ())}):
+        there = [number.get(name) for number in seen]
+        good = None not in there and len(set(there)) == 1 and found["checkpoint"].get("states") == ["DOING"]
+        state = states.get(name, "no NORMAL tenant of this name")
+        holds = good and state == "DOING" and rounds.get(name) == there[0] and name not in failed
         reason = failed.get(name) or now["remarks"].get(name, "")
         if not holds and not reason:
-            reason = "in no proof of this run" if good else ""
+            reason = "in no proof of this run"
+            if good:
+                reason = f"was proven in round {there[0]}, and has left it since"
+            elif None not in there:
+                reason = f"its round changed during this run: {', then '.join(str(number) for number in there)}"
         rows.append(
             {
                 "tenant": name,
-                "verdict": PROVEN if holds and name not in failed else NOT_PROVEN,
-                "state": states.get(name, "unknown"),
+                "verdict": PROVEN if holds else NOT_PROVEN,
+                "state": state,
                 "round": rounds.get(name, ""),
                 "checkpoint": now["checkpoints"].get(name) or "",
                 "reason": reason,
@@ -168,9 +175,10 @@ def _tenant_table(tenants: Sequence[Mapping[str, Any]]) -> list[str]:
     return [table + more]
 
 
-def _count(tenants: Sequence[Mapping[str, Any]], doing: Mapping[str, Any]) -> str:
+def _count(tenants: Sequence[Mapping[str, Any]], doing: Mapping[str, Any], left_out: Sequence[str]) -> str:
     if tenants:
-        return f"{sum(row['verdict'] == PROVEN for row in tenants)} of {len(tenants)}"
+        more = f", {len(left_out)} left out" if left_out else ""
+        return f"{sum(row['verdict'] == PROVEN for row in tenants)} of {len(tenants)}{more}"
     return str(doing.get("tenants_doing", ""))
 
 
@@ -202,6 +210,8 @@ def fleet_report(
 def _line(step: str, result: Mapping[str, Any], *, dry_run: bool) -> str:
     if not result:
         return "no result: it was skipped, failed or did not run; its log says which"
+    if set(result) == {"failed"}:
+        return _failures(result).removeprefix("; ")
     if step == "prerequisites":
         levels = [finding["level"] for finding in result["findings"]]
         counts = [f"{levels.count(level)} {level}" for level in ("OK", "WARN", "FAIL", "UNKNOWN") if level in levels]
@@ -215,12 +225,13 @@ def _line(step: str, result: Mapping[str, Any], *, dry_run: bool) -> str:
         which = f", round {number}" if number else ""
         return f"{_changed(result, dry_run=dry_run)}: {result['state']}{which}{_failures(result)}"
     if step == "doing":
-        return f"{' '.join(result['states'])}, round {_rounds(result)}, {result['tenants_doing']} user tenants"
+        words = f"{' '.join(result['states'])}, round {_rounds(result)}, {result['tenants_doing']} user tenants"
+        return words + _failures(result)
     if step == "pieces":
         newest = result["newest"][0] if result["newest"] else {}
         words = f"{newest.get('status')}/{newest.get('file_status')}"
-        return f"{result['pieces']} pieces of {result['tenants']} tenants, newest {words}"
-    return f"everything before {result['after']} is archived (checkpoint {result['checkpoint']})"
+        return f"{result['pieces']} pieces of {result['tenants']} tenants, newest {words}{_failures(result)}"
+    return f"everything before {result['after']} is archived (checkpoint {result['checkpoint']}){_failures(result)}"
 
 
 def _settings(after: Mapping[str, str]) -> str:

@@ -324,13 +324,28 @@ with DAG(
                 return dict(started["rounds"])
 
             running = round_runs(start.output)
-            started: dict[str, Any] = {"tenants": XComArg(start, "tenants")}
             doing = ArchiveDoingSensor(
-                task_id="doing", min_round=running, timeout="{{ params.doing_timeout }}", **started, **sensor
+                task_id="doing",
+                tenants=XComArg(start, "tenants"),
+                min_round=running,
+                timeout="{{ params.doing_timeout }}",
+                **sensor,
+                **each,
             )
-            pieces = PieceStatusSensor(task_id="pieces", timeout="{{ params.doing_timeout }}", **started, **sensor)
+            pieces = PieceStatusSensor(
+                task_id="pieces",
+                tenants=XComArg(doing, "tenants"),
+                timeout="{{ params.doing_timeout }}",
+                **sensor,
+                **each,
+            )
             checkpoint = ArchiveCheckpointSensor(
-                task_id="checkpoint", after="now", timeout="{{ params.proof_timeout }}", **started, **sensor
+                task_id="checkpoint",
+                tenants=XComArg(pieces, "tenants"),
+                after="now",
+                timeout="{{ params.proof_timeout }}",
+                **sensor,
+                **each,
             )
             running >> doing >> pieces >> checkpoint
 

@@ -18,12 +18,12 @@ from airflow_ob_provider.oceanbase.changes import Change
 from airflow_ob_provider.oceanbase.dialects import Dialect
 from airflow_ob_provider.oceanbase.models import Scope
 from airflow_ob_provider.operators.base import OceanBaseOperator
+from airflow_ob_provider.triggers.waiting import ON_PARTIAL_FAILURE
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 Plan = Callable[[Dialect, Sequence[str]], tuple[Change, ...]]
-_ON_PARTIAL_FAILURE = ("fail", "continue")
 
 
 class TenantwiseOperator(OceanBaseOperator):
@@ -44,9 +44,9 @@ class TenantwiseOperator(OceanBaseOperator):
     def check_arguments(self) -> None:
         """:raises ValueError: an argument is not legal; nothing was sent."""
         super().check_arguments()
-        if self.on_partial_failure not in _ON_PARTIAL_FAILURE:
+        if self.on_partial_failure not in ON_PARTIAL_FAILURE:
             raise ValueError(
-                f"on_partial_failure must be one of {', '.join(_ON_PARTIAL_FAILURE)}; not {self.on_partial_failure!r}"
+                f"on_partial_failure must be one of {', '.join(ON_PARTIAL_FAILURE)}; not {self.on_partial_failure!r}"
             )
 
     def conclude(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar, cast
 
 from airflow.sdk import BaseSensorOperator, XComArg
 from airflow.sdk.bases.sensor import PokeReturnValue
@@ -19,19 +20,22 @@ from airflow_ob_provider.arguments import check_number, check_round, check_round
 from airflow_ob_provider.exceptions import WaitReadError
 from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
 from airflow_ob_provider.links.oceanbase import RunbookLink
-from airflow_ob_provider.oceanbase.models import PieceStatus
+from airflow_ob_provider.oceanbase.models import PieceStatus, Scope
 from airflow_ob_provider.oceanbase.statements import check_tenant_names
 from airflow_ob_provider.oceanbase.waits import (
     ArchiveDoing,
     CheckpointPassed,
     PiecesReady,
+    Terminal,
     Wait,
     Waiting,
     from_wire,
 )
 from airflow_ob_provider.triggers.oceanbase import OceanBaseWaitTrigger
 from airflow_ob_provider.triggers.waiting import (
+    ON_PARTIAL_FAILURE,
     FailureBudget,
+    Look,
     ProgressLog,
     ReadFailure,
     bound,
@@ -46,6 +50,9 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 _Result = TypeVar("_Result")
+TenantWait = ArchiveDoing | CheckpointPassed | PiecesReady
+OUTER_SECONDS = 60.0
+"""How much later the scheduler ends a wait that should have ended itself."""
 
 
 class OceanBaseSensor(BaseSensorOperator):
@@ -61,9 +68,12 @@ class OceanBaseSensor(BaseSensorOperator):
     :param deferrable: wait in the triggerer, without a worker slot. Default True; False waits by ``mode``.
     :param poke_interval: seconds between reads, 15 by default: the server itself steps every 10 s.
     :param timeout: seconds after which the wait fails, 1,800 by default.
+    :param on_partial_failure: ``"fail"`` (default) when one of the named ``tenants`` can never be what is waited for,
+        or ``"continue"`` with the others (4.x, deferrable only): the result then has ``failed`` ones with their
+        reasons, those that are left stand in XCom under ``tenants``, and the task fails when none is left.
     """
 
-    template_fields: Sequence[str] = ("oceanbase_conn_id", "tenants", "poke_interval", "timeout")
+    template_fields: Sequence[str] = ("oceanbase_conn_id", "tenants", "poke_interval", "timeout", "on_partial_failure")
     ui_color = "#d7ecff"
     operator_extra_links = (RunbookLink(),)
 
@@ -75,6 +85,7 @@ class OceanBaseSensor(BaseSensorOperator):
         deferrable: bool = True,
         poke_interval: timedelta | float | str = 15.0,
         timeout: timedelta | float | str = 1800.0,
+        on_partial_failure: str = "fail",
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -90,6 +101,7 @@ class OceanBaseSensor(BaseSensorOperator):
         self.oceanbase_conn_id = oceanbase_conn_id
         self.tenants = tenants
         self.deferrable = deferrable
+        self.on_partial_failure = on_partial_failure
 
     def wanted(self) -> Wait:
         """What to wait for.
@@ -105,12 +117,23 @@ class OceanBaseSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Look once, then wait in the triggerer; or poke."""
-        self.poke_interval = check_number(self.poke_interval, "poke_interval", 0.0, 86_400.0)
-        self.timeout = check_number(self.timeout, "timeout", 0.0, 31_536_000.0)
+        self.take_limits()
         self.check_arguments(context)
+        self.lengthen()
         if self.deferrable:
             return self._flagged(lambda: self._look_and_defer(context))
         return self._flagged(lambda: super(OceanBaseSensor, self).execute(context))
+
+    def take_limits(self) -> None:
+        """Numbers of what may be rendered templates, in each process anew.
+
+        :raises ValueError: one of them is not legal.
+        """
+        self.poke_interval = check_number(self.poke_interval, "poke_interval", 0.0, 86_400.0)
+        self.timeout = check_number(self.timeout, "timeout", 0.0, 31_536_000.0)
+
+    def lengthen(self) -> None:
+        """Give a wait the time that it may need on a healthy server; a hook for sensors that know it."""
 
     def check_arguments(self, context: Context) -> None:  # noqa: ARG002 - the checkpoint sensor needs it
         """Before any flag can turn a mistake into a skipped task, or into a wait for nothing, and before any SQL.
@@ -119,6 +142,12 @@ class OceanBaseSensor(BaseSensorOperator):
         :raises AirflowNotFoundException: there is no such connection.
         """
         self.wanted()
+        if self.on_partial_failure not in ON_PARTIAL_FAILURE:
+            raise ValueError(
+                f"on_partial_failure must be one of {', '.join(ON_PARTIAL_FAILURE)}; not {self.on_partial_failure!r}"
+            )
+        if self._goes_on and not self.deferrable:
+            raise ValueError("on_partial_failure='continue' needs deferrable=True")
         _ = self.hook.settings
 
     def _look_and_defer(self, context: Context) -> Any:
@@ -127,15 +156,64 @@ class OceanBaseSensor(BaseSensorOperator):
         if isinstance(seen, ReadFailure):
             self.log.warning("The first look failed: %s", seen.reason)
             if seen.permanent:
-                return self._settle(unreadable_event(seen))
+                return self._conclude(unreadable_event(seen), wait, {}, context)
         elif isinstance(seen.verdict, Waiting):
             ProgressLog(self.log).show(seen.verdict, seen.waited)
             wait = seen.wait
         else:
-            return self._settle(verdict_event(seen.verdict))
+            return self._conclude(verdict_event(seen.verdict), seen.wait, {}, context)
         return self._defer(wait, context)
 
-    def _defer(self, wait: Wait, context: Context) -> NoReturn:
+    @property
+    def _goes_on(self) -> bool:
+        return self.on_partial_failure == "continue"
+
+    def _conclude(self, event: dict[str, Any], wait: Wait, failed: dict[str, str], context: Context) -> Any:
+        """The result; or, where some tenants have failed and others have not, go on with those."""
+        if not self._goes_on:
+            return self._settle(event)
+        wait = cast("TenantWait", wait)
+        status = event.get("status")
+        reason = f"{event.get('reason') or 'it could not be read in time'}. {event.get('hint') or ''}".rstrip()
+        seen = look(self.hook, wait) if status in {"terminal", "timeout"} else None
+        if isinstance(seen, Look):
+            failed |= self._failures(wait, seen, timed_out=status == "timeout")
+            left = tuple(name for name in wait.tenants if name not in failed)
+            if left and len(left) < len(wait.tenants):
+                for name in failed:
+                    self.log.error("Failed: %s: %s", name, failed[name])
+                self.log.warning("Going on with the tenants that have not failed: %s", ", ".join(left))
+                return self._again(replace(wait, tenants=left), seen, failed, context)
+            if status == "timeout" and isinstance(seen.verdict, Waiting):
+                reason = seen.verdict.reason
+        if status != "ready":
+            everybody = dict.fromkeys(wait.tenants or [str(Scope.CLUSTER)], reason)
+            context["ti"].xcom_push(key="return_value", value={"failed": everybody | failed})
+            if status == "timeout":
+                raise AirflowSensorTimeout(f"{self.task_id}: not within {self.timeout:g} s: {reason}")
+        result = self._settle(event)
+        context["ti"].xcom_push(key="tenants", value=list(wait.tenants))
+        return result | {"failed": failed}
+
+    def _failures(self, wait: TenantWait, seen: Look, *, timed_out: bool) -> dict[str, str]:
+        """Tenants that can never be what is waited for, or are not in time."""
+        found = {}
+        for name in wait.tenants:
+            verdict = replace(wait, tenants=(name,)).judge(seen.snapshot)
+            if isinstance(verdict, Terminal):
+                found[name] = f"{verdict.reason}. {verdict.hint}"
+            elif isinstance(verdict, Waiting) and timed_out:
+                found[name] = f"not within {self.timeout:g} s: {verdict.reason}"
+        return found
+
+    def _again(self, wait: TenantWait, seen: Look, failed: dict[str, str], context: Context) -> Any:
+        verdict = wait.judge(seen.snapshot)
+        if isinstance(verdict, Waiting):
+            return self._defer(wait, context, failed)
+        return self._conclude(verdict_event(verdict), wait, failed, context)
+
+    def _defer(self, wait: Wait, context: Context, failed: dict[str, str] | None = None) -> NoReturn:
+        longest = bound(self.timeout, self.execution_timeout)
         self.defer(
             trigger=OceanBaseWaitTrigger(
                 oceanbase_conn_id=self.oceanbase_conn_id,
@@ -143,14 +221,21 @@ class OceanBaseSensor(BaseSensorOperator):
                 poll_interval=self.poke_interval,
                 label=label_of(context),
                 patient=self.silent_fail,
+                seconds=longest.total_seconds() if self._goes_on else None,
+                carry={"wait": wait.to_wire(), "failed": failed or {}} if self._goes_on else None,
             ),
             method_name="execute_complete",
-            timeout=bound(self.timeout, self.execution_timeout),
+            timeout=longest + timedelta(seconds=OUTER_SECONDS if self._goes_on else 0),
         )
         raise AssertionError("defer() returned")  # pragma: no cover
 
-    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:  # noqa: ARG002
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> Any:
         """Turn the trigger's event into a result or an error."""
+        carry = (event or {}).get("carry")
+        if event and carry and self._goes_on:
+            self.take_limits()
+            self.lengthen()
+            return self._conclude(event, from_wire(carry["wait"]), dict(carry["failed"]), context)
         return outcome(event, what=self.task_id, log=self.log)
 
     def poke(self, context: Context) -> PokeReturnValue:
@@ -292,8 +377,8 @@ class ArchiveCheckpointSensor(OceanBaseSensor):
     Ready when the checkpoint (MAX_NEXT_TIME, on 4.x CHECKPOINT_SCN) of the cluster and of every tenant has reached the
     moment, in a round that began before it; a moment before the round's start cannot be proven and fails at once. It
     proves what the server's catalog says, not that the files can be read back: only a restore does. On 4.x a healthy
-    checkpoint may stay behind by ``archive_lag_target`` and two passes of the scheduler; a shorter ``timeout`` is
-    lengthened to that.
+    checkpoint may stay behind by ``archive_lag_target`` and two passes of the scheduler; a ``timeout`` shorter than that
+    and two looks is lengthened to it.
 
     :param after: ``"now"`` (at the first look, the server's clock, or the tenants' timestamp service where that is
         ahead), a datetime, or text in ISO 8601; without an offset it is the server's local time.
@@ -311,15 +396,13 @@ class ArchiveCheckpointSensor(OceanBaseSensor):
         """See :class:`~airflow_ob_provider.oceanbase.waits.CheckpointPassed`."""
         return CheckpointPassed(tenants=check_tenant_names(self.tenants), after=self._moment())
 
-    def execute(self, context: Context) -> Any:
-        """As every sensor, but never with less time than a healthy log backup may need."""
-        self.timeout = check_number(self.timeout, "timeout", 0.0, 31_536_000.0)
-        self.check_arguments(context)
-        needed = self._delay()
+    def lengthen(self) -> None:
+        """Never less time than ``archive_lag_target``, the scheduler and two looks take on a healthy server."""
+        delay = self._delay()
+        needed = delay + 2 * self.poke_interval if delay else 0.0
         if needed > self.timeout:
             self.log.warning("timeout=%g s is lengthened to %g s: archive_lag_target allows that", self.timeout, needed)
             self.timeout = needed
-        return super().execute(context)
 
     def _delay(self) -> float:
         """0 where it cannot be read: the wait itself then tells why."""

@@ -27,6 +27,8 @@ MAX_FAILURES = 5
 MIN_FAILURE_SECONDS = 120.0
 """… this long: a RootService switch takes a minute or two."""
 LOG_EVERY_SECONDS = 60.0
+ON_PARTIAL_FAILURE = ("fail", "continue")
+"""What a task may do when some tenants have failed and others have not."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Look:
     verdict: Verdict
     waited: timedelta
     """Since the first look, by the server's clock."""
+    snapshot: Any = field(repr=False, compare=False)
 
 
 def look(hook: OceanBaseHook, wait: Wait) -> Look | ReadFailure:
@@ -53,7 +56,7 @@ def look(hook: OceanBaseHook, wait: Wait) -> Look | ReadFailure:
 def judge(wait: Wait, snapshot: Any) -> Look:
     """Judge one snapshot, beginning the wait with it if it is the first."""
     wait = wait.begun(snapshot)
-    return Look(wait, wait.judge(snapshot), wait.elapsed(snapshot.read_at))
+    return Look(wait, wait.judge(snapshot), wait.elapsed(snapshot.read_at), snapshot)
 
 
 @dataclass(frozen=True)

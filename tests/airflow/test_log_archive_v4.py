@@ -218,3 +218,21 @@ def test_what_4x_cannot_do_is_refused_with_the_reason(new_cluster, run_dag, wish
     assert done.state == "failed"
     assert sent(box.writes) == []
     assert reason in done.report_of()["markdown"]
+
+
+def test_a_tenant_that_fails_during_verification_hides_no_other(new_cluster, run_dag):
+    box = new_cluster(profile="4.2.1", tenants=3)
+    box.faults.slow_start_tenants = {"tenant2": 1e6}
+
+    done = run_dag(destination=PLACE, doing_timeout=10)
+
+    assert done.state == "failed"
+    rows = {row["tenant"]: row for row in done.report_of()["tenants"]}
+    assert {name: row["verdict"] for name, row in rows.items()} == {
+        "tenant1": "proven",
+        "tenant2": "NOT PROVEN",
+        "tenant3": "proven",
+    }
+    assert "not within 10 s" in rows["tenant2"]["reason"]
+    assert done.state_of("cluster.verify.checkpoint") == "success"
+    assert done.asset_events == []

@@ -252,15 +252,27 @@ def test_all_tenants_proven() -> None:
     ("now", "changes", "bank", "reason"),
     [
         ({}, {"option": {"failed": {"bank": "bank: refused"}}}, NOT_PROVEN, "option: bank: refused"),
-        ({"states": {"shop": "DOING", "bank": "INTERRUPTED"}}, {}, NOT_PROVEN, "in no proof of this run"),
+        (
+            {"states": {"shop": "DOING", "bank": "INTERRUPTED"}},
+            {},
+            NOT_PROVEN,
+            "was proven in round 2, and has left it since",
+        ),
         (
             {"states": {"shop": "DOING", "bank": "INTERRUPTED"}, "remarks": {"bank": "log was recycled"}},
             {},
             NOT_PROVEN,
             "log was recycled",
         ),
-        ({"rounds": {"shop": 7, "bank": 3}}, {}, NOT_PROVEN, "in no proof of this run"),
-        ({"states": {"shop": "DOING"}, "rounds": {"shop": 7}}, {}, NOT_PROVEN, "in no proof of this run"),
+        ({"rounds": {"shop": 7, "bank": 3}}, {}, NOT_PROVEN, "was proven in round 2, and has left it since"),
+        (
+            {"states": {"shop": "DOING"}, "rounds": {"shop": 7}},
+            {},
+            NOT_PROVEN,
+            "was proven in round 2, and has left it since",
+        ),
+        ({}, {"checkpoint": {"rounds": {"shop": 7, "bank": 3}}}, NOT_PROVEN,
+         "its round changed during this run: 2, then 2, then 3"),
         ({}, {name: {"rounds": {"shop": 7}} for name in ("doing", "pieces", "checkpoint")}, NOT_PROVEN,
          "in no proof of this run"),
     ],
@@ -276,10 +288,27 @@ def test_one_tenant_that_is_not_proven(now: dict[str, Any], changes: dict[str, A
 
 
 @pytest.mark.parametrize("step", ["doing", "pieces", "checkpoint"])
-def test_without_one_proof_of_all_no_tenant_is_proven(step: str) -> None:
+def test_a_tenant_that_one_step_has_not_seen_is_not_proven_and_hides_no_other(step: str) -> None:
     made = tenants_report(**{step: {"rounds": {"shop": 7}}})
     assert made["verdict"] == NOT_PROVEN
-    assert verdicts_of(made) == {"bank": NOT_PROVEN, "shop": NOT_PROVEN}
+    assert verdicts_of(made) == {"bank": NOT_PROVEN, "shop": PROVEN}
+
+
+@pytest.mark.parametrize("step", ["doing", "pieces", "checkpoint"])
+def test_a_step_that_failed_tells_why(step: str) -> None:
+    results = {"bank": "bank INTERRUPTED", "shop": "shop too"}
+    made = tenants_report(**{step: {"rounds": {}, "states": [], "checkpoint": "", "failed": results}})
+    assert made["verdict"] == NOT_PROVEN
+    assert {row["tenant"]: row["reason"] for row in made["tenants"]} == {
+        "bank": f"{step}: bank INTERRUPTED",
+        "shop": f"{step}: shop too",
+    }
+
+
+def test_a_tenant_that_has_failed_is_not_called_left_out() -> None:
+    made = tenants_report(option={"failed": {"gone": "gone: refused"}}, start={"out_of_scope": ["gone", "other"]})
+    assert "not asked for or not NORMAL: other." in made["markdown"]
+    assert made["row"]["tenants"] == "2 of 3, 1 left out"
 
 
 def test_a_failure_of_a_tenant_is_told_once() -> None:
@@ -299,9 +328,10 @@ def test_tenants_left_out_are_named() -> None:
 
 def test_many_tenants_are_not_all_shown() -> None:
     rounds = {f"t{number:04}": 1 for number in range(60)}
+    start = {"rounds": rounds, "tenants": list(rounds)}
     now = {**NEWS, "rounds": rounds, "states": dict.fromkeys(rounds, "DOING")}
     now["states"]["t0059"] = "STOP"
-    made = tenants_report(now, **{name: {"rounds": rounds} for name in ("start", "doing", "pieces", "checkpoint")})
+    made = tenants_report(now, start=start, **{name: {"rounds": rounds} for name in ("doing", "pieces", "checkpoint")})
     assert made["tenants"][0]["tenant"] == "t0059"
     assert len(made["tenants"]) == 60
     assert "and 10 more, 10 of them proven" in made["markdown"]

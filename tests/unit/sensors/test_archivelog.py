@@ -562,7 +562,7 @@ def test_progress_is_logged(doing: Sandbox, clock: Time, mode: str, capsys: pyte
     ],
 )
 def test_template_fields(kind: type[OceanBaseSensor], fields: set[str]) -> None:
-    expected = {"oceanbase_conn_id", "tenants", "poke_interval", "timeout"} | fields
+    expected = {"oceanbase_conn_id", "tenants", "poke_interval", "timeout", "on_partial_failure"} | fields
     assert set(kind.template_fields) == expected
     sensor = kind(task_id="sensor", timeout="{{ params.timeout }}", poke_interval="{{ params.poll }}")
     assert all(hasattr(sensor, name) for name in expected)

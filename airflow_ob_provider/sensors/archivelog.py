@@ -377,8 +377,8 @@ class ArchiveCheckpointSensor(OceanBaseSensor):
     Ready when the checkpoint (MAX_NEXT_TIME, on 4.x CHECKPOINT_SCN) of the cluster and of every tenant has reached the
     moment, in a round that began before it; a moment before the round's start cannot be proven and fails at once. It
     proves what the server's catalog says, not that the files can be read back: only a restore does. On 4.x a healthy
-    checkpoint may stay behind by ``archive_lag_target`` and two passes of the scheduler; a ``timeout`` shorter than that
-    and two looks is lengthened to it.
+    checkpoint may stay behind by ``archive_lag_target`` and two passes of the scheduler; a ``timeout`` shorter than
+    that and two looks is lengthened to it.
 
     :param after: ``"now"`` (at the first look, the server's clock, or the tenants' timestamp service where that is
         ahead), a datetime, or text in ISO 8601; without an offset it is the server's local time.

@@ -56,7 +56,7 @@ constraints: .venv/bin/uv ## Resolve all dependencies anew and write constraints
 	  echo '# What a full development install resolves to; every install below .venv is held to these versions.'; \
 	  echo '# Refresh it with: make constraints'; \
 	  .venv/bin/uv pip compile --quiet --no-header --no-annotate --no-emit-index-url --python-version 3.11 \
-	    --extra sandbox --extra mysql-connector --group dev --override overrides.txt pyproject.toml; \
+	    --extra sandbox --extra kernel --extra mysql-connector --group dev --override overrides.txt pyproject.toml; \
 	} > constraints.txt.new || { rm -f constraints.txt.new; exit 1; }
 	@mv constraints.txt.new constraints.txt
 
@@ -76,7 +76,7 @@ help: ## List the targets
 
 .venv/.installed-dev: .venv/.installed $(INPUTS)
 	@echo 'Installing the development tools into .venv (once) ...' >&2
-	@$(UV_INSTALL) --group dev -e '.[sandbox,mysql-connector]'
+	@$(UV_INSTALL) --group dev -e '.[sandbox,kernel,mysql-connector]'
 	@touch $@
 
 .venv/bin/uv:

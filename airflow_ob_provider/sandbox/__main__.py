@@ -20,6 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=2881, help="0 takes a free port")
     parser.add_argument("--speed", type=float, default=1.0, help="times real time")
     parser.add_argument("--tick-seconds", type=float, help="4.x: pause of the archive schedulers, not the build's own")
+    parser.add_argument("--engine", choices=("sqlite", "kernel"), default="sqlite", help="what runs SELECTs")
     parser.add_argument("--proxy", action="store_true", help="behave like an OBProxy")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         speed=options.speed,
         proxy=options.proxy,
         tick_seconds=options.tick_seconds,
+        engine=options.engine,
     ) as box:
         login = box.connection()["login"]
         ready = f"sandbox ready: host={box.host} port={box.port} login={login} profile={options.profile}"

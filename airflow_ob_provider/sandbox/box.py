@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ssl
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
 from .clock import CLUSTER_UTC_OFFSET, Clock
+from .engine import select
 from .faults import Faults
 from .generations import make_cluster
+from .kernel import Kernel, KernelEngine
 from .profiles import get_profile
 from .recorder import Recorded
 from .server import WireServer
@@ -31,6 +34,8 @@ class Sandbox:
     :param password: of root@sys.
     :param cluster: the cluster's name.
     :param tls: offer TLS with this context; without it the server doesn't advertise TLS.
+    :param engine: what runs SELECTs: "sqlite", or "kernel", a real OceanBase kernel (or one that runs already), which
+        also freezes and dumps memtables. It lives in real time and is of version 4.3: profile 4.3.3 only.
     :param tick_seconds: 4.x: seconds between two looks of a tenant's archive scheduler, instead of the build's own.
     """
 
@@ -49,6 +54,7 @@ class Sandbox:
         cluster: str = "obcluster",
         tls: ssl.SSLContext | None = None,
         tick_seconds: float | None = None,
+        engine: str | Kernel = "sqlite",
     ) -> None:
         start = start_time or datetime.now(UTC).replace(tzinfo=None) + CLUSTER_UTC_OFFSET
         if start.tzinfo is not None:
@@ -63,10 +69,14 @@ class Sandbox:
             now=start,
             tick_seconds=tick_seconds,
         )
-        self._world = World(self._cluster, self._clock)
+        self._world = World(self._cluster, self._clock, select)
+        self._engine = engine
+        if engine != "sqlite":
+            self._check_kernel(engine, in_real_time=not manual_clock and speed == 1.0 and start_time is None)
         self._proxy = proxy
         self._requested_port = port
         self._tls = tls
+        self._life = ExitStack()
         self._server: WireServer | None = None
         self.host = "127.0.0.1"
 
@@ -74,14 +84,31 @@ class Sandbox:
 
     def start(self) -> Self:
         if self._server is None:
+            if self._engine != "sqlite":
+                self._use_kernel()
             self._server = WireServer(self._world, port=self._requested_port, proxy=self._proxy, tls=self._tls)
+            self._life.callback(self._server.stop)
             self._server.start()
         return self
 
     def stop(self) -> None:
-        if self._server is not None:
-            self._server.stop()
-            self._server = None
+        self._life.close()
+        self._server = None
+
+    def _check_kernel(self, engine: str | Kernel, *, in_real_time: bool) -> None:
+        if engine != "kernel" and not isinstance(engine, Kernel):
+            raise ValueError(f"engine is 'sqlite', 'kernel' or a Kernel, not {engine!r}")
+        if not self._cluster.fits_kernel:
+            raise ValueError(f"engine='kernel' is of version 4.3: profile 4.3.3, not {self._cluster.build.name}")
+        if not in_real_time:
+            raise ValueError("engine='kernel' lives in real time: no speed, manual_clock or start_time")
+
+    def _use_kernel(self) -> None:
+        kernel = self._engine if isinstance(self._engine, Kernel) else self._life.enter_context(Kernel())
+        engine = KernelEngine(kernel)
+        self._life.callback(engine.close)
+        self._world.select = engine.select
+        self._cluster.freeze_with(engine.minor_freeze)
 
     def __enter__(self) -> Self:
         return self.start()

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -103,6 +103,13 @@ class BaseCluster(ABC):
     def clock_skew(self) -> timedelta:
         """How far the clock of the server that answers is ahead of the cluster's time."""
         return timedelta()
+
+    #: whether the views are those of the kernel that engine="kernel" starts
+    fits_kernel: bool = False
+
+    def freeze_with(self, minor_freeze: Callable[[], None]) -> None:
+        """Let a real kernel freeze and dump memtables."""
+        raise NotImplementedError
 
     # --- test back doors ------------------------------------------------------------------------------
 

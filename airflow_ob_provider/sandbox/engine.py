@@ -72,22 +72,15 @@ class _Backticks(SQLite):
         IDENTIFIERS: ClassVar[list[str | tuple[str, str]]] = ["`"]
 
 
+#: Runs a SELECT: :func:`select`, or that of a real kernel.
+Select = Callable[[str, Scope], Result]
+
 _STORAGE = {"bigint": "INTEGER", "double": "REAL", "ubigint": "INTEGER"}
 
 
 def select(sql: str, scope: Scope) -> Result:
     """Run one SELECT (or WITH … SELECT, or a UNION) and give its result."""
-    try:
-        statements = sqlglot.parse(sql, read="mysql")
-    except SqlglotError as error:
-        raise syntax_error(_near(error, sql)) from None
-    if len(statements) != 1 or not isinstance(statements[0], exp.Query):
-        raise syntax_error(sql)
-    query = statements[0]
-    while isinstance(query, exp.Subquery):
-        query = query.this
-    if not all(node.expressions for node in query.find_all(exp.Select)):
-        raise syntax_error("FROM")
+    query = _parse(sql)
     tables = _bind_tables(query, scope)
     columns = {key: table.columns for key, table in tables.items()}
     alias = resulttypes.alias_in_where(query, columns)
@@ -107,6 +100,26 @@ def select(sql: str, scope: Scope) -> Result:
         return _execute(connection, query, sql, with_types)
     finally:
         connection.close()
+
+
+def tables_of(sql: str, scope: Scope) -> list[Table]:
+    """The tables that a SELECT refers to."""
+    return list(_bind_tables(_parse(sql), scope).values())
+
+
+def _parse(sql: str) -> exp.Query:
+    try:
+        statements = sqlglot.parse(sql, read="mysql")
+    except SqlglotError as error:
+        raise syntax_error(_near(error, sql)) from None
+    if len(statements) != 1 or not isinstance(statements[0], exp.Query):
+        raise syntax_error(sql)
+    query = statements[0]
+    while isinstance(query, exp.Subquery):
+        query = query.this
+    if not all(node.expressions for node in query.find_all(exp.Select)):
+        raise syntax_error("FROM")
+    return query
 
 
 def _near(error: SqlglotError, sql: str) -> str:

@@ -10,7 +10,7 @@ from .catalogue import DATABASES
 from .clock import CLUSTER_UTC_OFFSET
 from .cluster import BaseCluster, Caller
 from .control import sandbox_statement
-from .engine import Result, Scope, Table, select
+from .engine import Result, Scope, Table
 from .errors import ServerError, not_supported, syntax_error
 from .lexer import first_words, is_write, tokenize
 from .topology import Tenant, User
@@ -56,7 +56,7 @@ class Session:
         words = first_words(sql)
         first = words[0] if words else ""
         if first in {"SELECT", "WITH", "("}:
-            return select(sql, self.scope())
+            return self.world.select(sql, self.scope())
         if first in {"SHOW", "DESC", "DESCRIBE"}:
             return show.show(sql, self)
         if first == "SANDBOX":

@@ -10,6 +10,7 @@ from datetime import datetime
 from .catalogue import Catalogue
 from .clock import Clock
 from .cluster import BaseCluster
+from .engine import Select
 from .errors import ServerError
 from .recorder import Recorder
 from .topology import Tenant, User
@@ -18,9 +19,10 @@ from .topology import Tenant, User
 class World:
     """What every connection shares. State is touched only inside :meth:`locked`."""
 
-    def __init__(self, cluster: BaseCluster, clock: Clock) -> None:
+    def __init__(self, cluster: BaseCluster, clock: Clock, select: Select) -> None:
         self.cluster = cluster
         self.clock = clock
+        self.select = select
         self.catalogue = Catalogue(cluster.views())
         self.recorder = Recorder()
         self.global_variables: dict[str, str | int] = {}

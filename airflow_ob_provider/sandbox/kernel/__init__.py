@@ -3,6 +3,7 @@
 It needs the extra ``kernel``: Linux on x86-64, CPython 3.11.
 """
 
+from .engine import KernelEngine
 from .process import Kernel, KernelUnavailableError
 
-__all__ = ["Kernel", "KernelUnavailableError"]
+__all__ = ["Kernel", "KernelEngine", "KernelUnavailableError"]

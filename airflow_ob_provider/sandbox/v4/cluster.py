@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -60,6 +60,7 @@ class Cluster(BaseCluster):
             raise ValueError("tick_seconds must be positive")
         super().__init__(profile, name=name, servers=servers, password=password, now=now)
         self.profile = profile
+        self.fits_kernel = profile.compaction_groups
         self._tick = tick_seconds
         self._medium = Medium(self)
         self._parameters = AllParameters(self)
@@ -74,6 +75,9 @@ class Cluster(BaseCluster):
         for number in range(1, tenants + 1):
             created = self.created + timedelta(hours=number, microseconds=number * 345_823)
             self.create_tenant(f"tenant{number}", created=created)
+
+    def freeze_with(self, minor_freeze: Callable[[], None]) -> None:
+        self.freezer.kernel_freeze = minor_freeze
 
     # --- tenants --------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ Documentation V4.2.5, dump management; views GV$OB_MEMSTORE, GV$OB_TABLET_COMPAC
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -61,6 +62,8 @@ class Freezer:
         self.memstores: list[Memstore] = []
         self.merges: list[Merge] = []
         self._task_id = 0
+        #: freezes a real kernel, which then has the memstores and merges that the views show
+        self.kernel_freeze: Callable[[], None] | None = None
 
     def add_tenant(self, tenant_id: int, *, idle: bool) -> None:
         for server in self._cluster.servers:
@@ -74,6 +77,9 @@ class Freezer:
         """MINOR FREEZE: OK when the freeze is issued. A freeze that is already running counts as done."""
         tenants = self._tenants(command, caller)
         servers, missing = self._targets(command)
+        if self.kernel_freeze is not None:
+            self.kernel_freeze()
+            servers = []
         for server in servers:
             for memstore in self.memstores:
                 if memstore.server == server and memstore.tenant_id in {t.tenant_id for t in tenants}:

@@ -172,15 +172,16 @@ def make_group_concat(separator: str, ordering: str, *, distinct: bool = False) 
 
 #: name: (number of arguments, function, kind of its result)
 FUNCTIONS: dict[str, tuple[int, Callable[..., Any], str]] = {
-    "ob_timestamp": (1, lambda value: value, "timestamp"),
+    "ob_timestamp": (1, lambda value: value, "datetime"),
     "ob_timestampdiff": (3, _timestampdiff, "bigint"),
-    "ob_timestampadd": (3, _timestampadd, "timestamp"),
-    "ob_to_datetime": (2, _to_datetime, "timestamp"),
+    "ob_timestampadd": (3, _timestampadd, "datetime"),
+    "ob_to_datetime": (2, _to_datetime, "datetime"),
     "ob_date": (1, lambda value: (_to_datetime(value, 0) or "")[:10] or None, "date"),
     "ob_strftime": (2, _strftime, "varchar"),
-    "ob_strptime": (2, _strptime, "timestamp"),
+    "ob_strptime": (2, _strptime, "datetime"),
     "ob_left": (2, lambda text, count: None if text is None else str(text)[:count], "varchar"),
     "ob_right": (2, lambda text, count: None if text is None else str(text)[-count:], "varchar"),
+    "ob_length": (1, lambda text: None if text is None else len(str(text).encode()), "bigint"),
     "ob_unix_timestamp": (1, _unix_timestamp, ""),
     "time_to_usec": (1, _time_to_usec, "bigint"),
     "usec_to_time": (1, _usec_to_time, "timestamp"),

@@ -83,6 +83,7 @@ class Rewriter:
             exp.TimeToStr: lambda n: _call("ob_strftime", n.this, n.args["format"]),
             exp.StrToDate: lambda n: _call("ob_strptime", n.this, n.args["format"]),
             exp.StrToTime: lambda n: _call("ob_strptime", n.this, n.args["format"]),
+            exp.Length: lambda n: _call("ob_length", n.this) if n.args.get("binary") else n,
             exp.Left: lambda n: _call("ob_left", n.this, n.expression),
             exp.Right: lambda n: _call("ob_right", n.this, n.expression),
             exp.Cast: self._cast,

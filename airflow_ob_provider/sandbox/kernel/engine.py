@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -55,9 +55,13 @@ _TENANTS = "DBA_OB_TENANTS"
 
 
 class KernelEngine:
-    """One sandbox's database on a kernel. Not thread-safe, as the sandbox's state: the caller holds its lock."""
+    """One sandbox's database on a kernel. Not thread-safe, as the sandbox's state: the caller holds its lock.
 
-    def __init__(self, kernel: Kernel) -> None:
+    :param native: views that show what the kernel has, not what the sandbox has.
+    """
+
+    def __init__(self, kernel: Kernel, *, native: Collection[str] = NATIVE) -> None:
+        self._native = native
         self._database = f"sandbox_{uuid.uuid4().hex[:12]}"
         self._connection = pymysql.connect(
             host=kernel.host,
@@ -79,7 +83,7 @@ class KernelEngine:
     def select(self, sql: str, scope: Scope) -> Result:
         """Run a SELECT over the session's tables."""
         for table in tables_of(sql, scope):
-            if table.name.upper() in NATIVE:
+            if table.name.upper() in self._native:
                 self._fill(scope.table("oceanbase", _TENANTS))
                 self._show_native(table.name)
             else:

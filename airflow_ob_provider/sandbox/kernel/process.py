@@ -18,11 +18,13 @@ _READY = "ready"
 #: The library ends its process when it closes, so it has one of its own. That process lives as long as its standard
 #: input is open, and so ends also when its owner is killed.
 _PROGRAM = f"""
-import os, sys
+import os, shutil, sys
 import pylibseekdb, libseekdb_python
-libseekdb_python.open_with_service(sys.argv[1], int(sys.argv[2]))
+libseekdb_python.open_with_service(sys.argv[1] + "/data", int(sys.argv[2]))
 print({_READY!r}, flush=True)
+os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 sys.stdin.read()
+shutil.rmtree(sys.argv[1], ignore_errors=True)
 os._exit(0)
 """
 
@@ -60,7 +62,7 @@ class Kernel:
         self.port = _free_port()
         with (self._directory / "process.log").open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, "-c", _PROGRAM, str(self._directory / "data"), str(self.port)],
+                [sys.executable, "-c", _PROGRAM, str(self._directory), str(self.port)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

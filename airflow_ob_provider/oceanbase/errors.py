@@ -69,7 +69,7 @@ FACTS = _facts(
         1146,
         "the view does not exist here",
         Kind.PERMANENT,
-        "Connect to tenant sys (3.x has backup views there only) and to a supported version.",
+        "Connect to tenant sys (3.x has backup views there only) of a supported version; seekdb has no log backup.",
     ),
     (1062, "such an entry exists already", Kind.STATE, "Read it: it may be what was wanted."),
     (1149, "the statement is not understood", Kind.PERMANENT, "Check the version table of the README."),

@@ -47,6 +47,7 @@ DEFAULT_LAG_SECONDS = 120.0
 """``archive_lag_target`` where it is not shown; a log stream archives at least that often (4.2.0+)."""
 LATE_SECONDS = 240.0
 """Behind by more than a default lag target and two passes: worth the question which log stream it is."""
+NO_TENANTS = "This server has no view of its tenants, as seekdb has none: there is no log backup on it"
 _MAX_LATE_TENANTS = 5
 _DENIED = frozenset({1044, 1142, 1227})
 _MERGES = "('MINI_MERGE', 'MINI')"
@@ -229,8 +230,14 @@ class V4Dialect(DialectBase):
         return V4Prerequisites(self, destination, tenants, restart_interrupted=restart_interrupted).findings()
 
     def connection_note(self, identity: Identity) -> str:
-        """A user tenant sees and archives itself only."""
-        return "" if self.is_sys else f"Log backup of tenant {identity.tenant or 'unknown'} only; tenant sys sees all"
+        """A user tenant sees and archives itself only; an account that may not ask sees nothing anyway."""
+        try:
+            is_sys = self.is_sys
+        except ServerError as error:
+            if error.is_transient:
+                raise
+            return NO_TENANTS if error.errno in MISSING else ""
+        return "" if is_sys else f"Log backup of tenant {identity.tenant or 'unknown'} only; tenant sys sees all"
 
     # --- what changes the server ------------------------------------------------------------------------------------
 

@@ -188,6 +188,20 @@ def test_an_errno_without_a_way_out_of_its_own(statement: Statement) -> None:
     assert statement.hint(1) == ""
 
 
+@pytest.mark.parametrize("mode", ArchiveMode)
+def test_the_whole_value_must_fit_the_servers_buffer(mode: ArchiveMode) -> None:
+    def of(length: int) -> Statement:
+        rest = f"LOCATION= BINDING={mode.capitalize()} PIECE_SWITCH_INTERVAL=7d"
+        place = Destination.parse("oss://b/d?host=h&access_id=i").with_keys(Keys("i", "Zq7"))
+        key = "Zq7" + "k" * (length - len(rest) - len(place.uri))
+        return v4_statements.destination("", place.with_keys(Keys("i", key)), mode, 7)
+
+    assert len(of(2047).text) == len("ALTER SYSTEM SET LOG_ARCHIVE_DEST = ''") + 2047
+    with pytest.raises(ValueError, match="LOG_ARCHIVE_DEST would have 2048 bytes, more than 2047") as caught:
+        of(2048)
+    assert "Zq7" not in str(caught.value)
+
+
 # --- nothing unquoted -------------------------------------------------------------------------------------------------
 
 SKELETONS = {

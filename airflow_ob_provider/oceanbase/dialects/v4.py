@@ -267,12 +267,22 @@ class V4Dialect(DialectBase):
     def minor_freeze(self, tenants: Sequence[str] = ()) -> Statement:
         """Returns when the freeze was issued; memtables get to disk in the background."""
         everyone = "all_user" if self.version.has_all_user else "all"
-        names = ", ".join(quote(name) for name in tenants) or everyone
+        names = ", ".join(_quoted(name) for name in tenants) or everyone
         return v4_statements.freeze(f" TENANT = {names}" if self.is_sys else "")
 
     def of_tenant(self, tenant: Tenant) -> str:
-        """The clause that names a tenant; a user tenant may not even name itself (1227)."""
-        return f" TENANT = {quote(tenant.name, field_name='tenant')}" if self.is_sys else ""
+        """The clause that names a tenant; a user tenant may not even name itself (1227).
+
+        :raises ValueError: the name cannot be written there.
+        """
+        return f" TENANT = {_quoted(tenant.name)}" if self.is_sys else ""
+
+
+def _quoted(name: str) -> str:
+    """A tenant's name. The server takes these words for many tenants in quotes as well, so a stop would stop all."""
+    if name.lower() in {"all", "all_user", "all_meta"}:
+        raise ValueError(f"tenant {name!r} cannot be named: the server takes that word for many tenants; rename it")
+    return quote(name, field_name="tenant")
 
 
 def _tenants(rows: Sequence[Row]) -> tuple[Tenant, ...]:

@@ -56,6 +56,21 @@ def test_a_freeze_from_sys(number: str) -> None:
     assert timeout > 31, "an RPC to every server may take 31 s (5)"
 
 
+@pytest.mark.parametrize("name", ["all", "ALL", "all_user", "All_Meta"])
+def test_a_tenant_whose_name_means_many_is_never_named(name: str) -> None:
+    """A kernel takes them for many tenants in quotes too; a tenant may have got such a name before 4.2.1."""
+    found = dialect()
+    for make in (
+        lambda: found.start_archive(row(name)),
+        lambda: found.stop_archive(row(name)),
+        lambda: found.resume_archive(row(name)),
+        lambda: found.minor_freeze([name]),
+    ):
+        with pytest.raises(ValueError, match=f"tenant '{name}' cannot be named.*rename it"):
+            make()
+    assert "TENANT" not in dialect(own=1002).stop_archive(row(name)).text
+
+
 @pytest.mark.parametrize("tenants", [(), ("shop",)])
 def test_a_freeze_in_a_user_tenant_names_none(tenants: tuple[str, ...]) -> None:
     assert dialect(own=1002).minor_freeze(tenants).text == "ALTER SYSTEM MINOR FREEZE"

@@ -247,6 +247,18 @@ def test_every_statement_of_4x_is_grammar(server: Server, name: str) -> None:
     assert sent.keys() & {DONE, CUT}, "no statement got past its tenant's name"
 
 
+def test_every_attribute_of_a_destination_is_known(server: Server) -> None:
+    """1235 is also the answer to an attribute that is not known; only to a known one can the value be wrong."""
+    place = Destination.parse("file:///data")
+    text = v4_statements.destination(clause("sys", is_sys=True), place, ArchiveMode.MANDATORY, 7).text
+    value = text.split("'")[1]
+    answers = {}
+    for attribute in value.split():
+        name = attribute.partition("=")[0]
+        answers[name], _ = server.answer(Statement.write(text.replace(attribute, f"{name}=nonsense")))
+    assert answers == {"LOCATION": 9026, "BINDING": 1210, "PIECE_SWITCH_INTERVAL": 1210}
+
+
 @pytest.mark.parametrize("mode", ["STRICT_ALL_TABLES", "ANSI_QUOTES", "NO_BACKSLASH_ESCAPES"])
 def test_what_is_quoted_is_read_as_it_was_written(server: Server, mode: str) -> None:
     """Whatever the DBA has set as sql_mode, which is why nothing is escaped."""

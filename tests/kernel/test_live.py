@@ -34,7 +34,7 @@ from tests.unit.operators.harness import ending, fired, make_context
 
 DRIVERS = {"pymysql": "pymysql", "mysql-connector-python": "mysql.connector", "mysqlclient": "MySQLdb"}
 """And the module that is there when the driver is."""
-NOBODY = "s3cret-Word"
+SECRET = "s3cret-Word"
 SHAPE = "documented"
 """The database of views in the documented shape, which this kernel's own do not have."""
 
@@ -111,9 +111,9 @@ def test_an_account_that_may_not_alter_is_told_so(
 @pytest.mark.parametrize(
     "login",
     [
-        {"login": "root@sys", "password": NOBODY},
-        {"login": "root@nowhere", "password": NOBODY},
-        {"login": "nobody@sys", "password": NOBODY},
+        {"login": "root@sys", "password": SECRET},
+        {"login": "root@nowhere", "password": SECRET},
+        {"login": "nobody@sys", "password": SECRET},
         {"login": "root@sys#obcluster"},
     ],
     ids=["password", "tenant", "user", "cluster"],
@@ -126,7 +126,7 @@ def test_a_login_that_is_refused(add_kernel: Callable[..., str], driver: str, lo
     passed, message = hook.test_connection()
     assert not passed
     assert "[1045] Access denied" in message
-    assert NOBODY not in f"{error} {message}"
+    assert SECRET not in f"{error} {message}"
 
 
 # --- what the kernel answers ------------------------------------------------------------------------------------------
@@ -144,13 +144,13 @@ def test_a_parameter_of_3x(hook: OceanBaseHook) -> None:
     def unused(_: Statement) -> list[dict[str, Any]]:
         raise AssertionError
 
-    place = Destination.parse(f"oss://b/d?host=h&access_id=me&access_key={NOBODY}")
+    place = Destination.parse(f"oss://b/d?host=h&access_id=me&access_key={SECRET}")
     statement = V3Dialect(OceanBaseVersion.parse("OceanBase 3.2.4.3"), unused).set_destination(place)
     error = refused(lambda: hook.execute(statement), 5099, OceanBasePermanentError)
     assert error.message == "System config unknown"
     assert "backup_dest does not exist in user tenants or 4.x" in error.hint
     assert "access_key=***" in error.statement
-    assert NOBODY not in str(error)
+    assert SECRET not in str(error)
 
 
 def test_a_statement_that_this_server_does_not_support(hook: OceanBaseHook) -> None:
@@ -163,9 +163,9 @@ def test_a_statement_that_this_server_does_not_support(hook: OceanBaseHook) -> N
 
 
 def test_own_sql_that_is_wrong(hook: OceanBaseHook) -> None:
-    error = refused(lambda: hook.run(f"SELEC access_key = '{NOBODY}' FROM t"), 1064, OceanBaseServerError)
+    error = refused(lambda: hook.run(f"CREATE USER x IDENTIFIED BY ab@{SECRET}"), 1064, OceanBaseServerError)
     assert "SQL syntax" in error.message
-    assert NOBODY not in str(error), "the kernel quotes the statement from its fault on"
+    assert SECRET not in str(error), "the kernel quotes the statement from its fault on, without the name of the secret"
     plain = refused(lambda: hook.run("ALTER SYSTEM ARCHIVELOG FOO BAR"), 1064, OceanBaseServerError)
     assert "'FOO BAR'" in plain.message
 
@@ -288,6 +288,7 @@ ROWS = "SELECT START_TIME, FINISH_TIME FROM oceanbase.GV$OB_TABLET_COMPACTION_HI
 @pytest.fixture
 def tablet(sql: Callable[[str], list[Any]]) -> Iterator[int]:
     """The tablet of a table with a few MB in its memtable."""
+    sql("ALTER SYSTEM MINOR FREEZE")  # its merges are of another freeze
     sql("CREATE DATABASE frozen")
     try:
         sql("CREATE TABLE frozen.t (id INT PRIMARY KEY AUTO_INCREMENT, v VARCHAR(2000))")
@@ -316,7 +317,8 @@ def test_a_minor_freeze_ends_when_its_merges_have_ended(
     add_kernel: Callable[..., str], shaped: Relay, tablet: int, sql: Callable[[str], list[Any]]
 ) -> None:
     mine = f"{ROWS} AND TABLET_ID = {tablet}"
-    assert sql(mine) == [], "all of it is in the memtable"
+    assert sql(ROWS), "there are merges of before"
+    assert sql(mine) == [], "and none of this table: all of it is in the memtable"
     task = MinorFreezeOperator(
         task_id="freeze", oceanbase_conn_id=add_kernel(port=shaped.port), poll_interval=1, timeout=60
     )

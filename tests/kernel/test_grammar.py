@@ -42,7 +42,7 @@ from tests.unit.operators.harness import make_context
 
 stable = settings(
     derandomize=True,
-    max_examples=150,
+    max_examples=100,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

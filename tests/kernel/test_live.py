@@ -65,6 +65,13 @@ def sql(kernel: Kernel) -> Iterator[Callable[[str], list[Any]]]:
         yield ask
 
 
+@pytest.fixture(scope="module", autouse=True)
+def earlier_freeze(kernel: Kernel) -> None:
+    """Its merges come in waves of 5 s, and are over when the last test wants its own."""
+    with closing(pymysql.connect(host=kernel.host, port=kernel.port, user="root@sys")) as connection:
+        connection.cursor().execute("ALTER SYSTEM MINOR FREEZE")
+
+
 def refused(action: Callable[[], object], errno: int, kind: type[OceanBaseServerError]) -> OceanBaseServerError:
     """The error of ``action``, which must be exactly of this kind."""
     with pytest.raises(OceanBaseServerError) as caught:
@@ -288,7 +295,6 @@ ROWS = "SELECT START_TIME, FINISH_TIME FROM oceanbase.GV$OB_TABLET_COMPACTION_HI
 @pytest.fixture
 def tablet(sql: Callable[[str], list[Any]]) -> Iterator[int]:
     """The tablet of a table with a few MB in its memtable."""
-    sql("ALTER SYSTEM MINOR FREEZE")  # its merges are of another freeze
     sql("CREATE DATABASE frozen")
     try:
         sql("CREATE TABLE frozen.t (id INT PRIMARY KEY AUTO_INCREMENT, v VARCHAR(2000))")

@@ -17,6 +17,8 @@ _UNIT_US = {"us": 1, "ms": 1000, "s": 10**6, "m": 60 * 10**6, "h": 3600 * 10**6,
 _DAY = 86400.0
 MAX_LENGTH = 2047
 """A destination with its parameters must fit the server's buffer (OB_MAX_BACKUP_DEST_LENGTH is 2048)."""
+MAX_PLACE_LENGTH = 1023
+"""What stands before '?' has a buffer of its own (OB_MAX_BACKUP_PATH_LENGTH is 1024; a 4.3.5 kernel answers 9026)."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +113,8 @@ class Destination:
         """What every server would refuse in it, or None; what a version refuses, its dialect knows.
 
         Prefixes are lower case (9026 otherwise); file:// takes no parameters (1235), object stores need host,
-        access_id and access_key, cos also appid, Amazon's s3 also s3_region; length below 2048. OceanBase 3.1.5
-        source, ob_alter_system_resolver.cpp; V4.2.5 manual, log archive, preparation.
+        access_id and access_key, cos also appid, Amazon's s3 also s3_region; length below 2048, before '?' below 1024.
+        OceanBase 3.1.5 source, ob_alter_system_resolver.cpp; V4.2.5 manual, log archive, preparation.
         """
         if self.scheme not in _SCHEMES:
             hint = "; OBS is reached as s3://" if self.scheme.lower() == "obs" else ""
@@ -120,6 +122,9 @@ class Destination:
         length = len(self.uri.encode(errors="replace"))
         if length > MAX_LENGTH:
             return f"the destination has {length} bytes, more than {MAX_LENGTH}"
+        length = len(f"{self.scheme}://{self.path}".encode(errors="replace"))
+        if length > MAX_PLACE_LENGTH:
+            return f"scheme and path have {length} bytes, more than {MAX_PLACE_LENGTH}"
         if re.search(r"[\s'\"`\\\x00-\x1f\x7f]", self.uri):
             return "it holds a blank, a quote, a backslash or a control character"
         if any("&" in value for _, value in (*self.parameters, *self.secrets)):

@@ -69,7 +69,7 @@ FACTS = _facts(
         1146,
         "the view does not exist here",
         Kind.PERMANENT,
-        "Connect to tenant sys (3.x has backup views there only) and to a supported version.",
+        "Connect to tenant sys (3.x has backup views there only) of a supported version; seekdb has no log backup.",
     ),
     (1062, "such an entry exists already", Kind.STATE, "Read it: it may be what was wanted."),
     (1149, "the statement is not understood", Kind.PERMANENT, "Check the version table of the README."),
@@ -126,6 +126,7 @@ FACTS = _facts(
     (4016, "internal error of the server", Kind.PERMANENT, "Look into rootservice.log and observer.log."),
     (4017, "such an entry exists already", Kind.STATE, "Read it: it may be what was wanted."),
     (4018, "there is no such entry, or not enough log to restore", Kind.PERMANENT, "Read what the message names."),
+    (4019, "a value is too long for the server", Kind.PERMANENT, "Shorten it: a destination has 2,047 bytes at most."),
     (4023, "the server asks to try again", Kind.TRANSIENT, "Try again."),
     (
         4025,

@@ -22,11 +22,18 @@ def kernel() -> Iterator[Kernel]:
 def add_kernel(kernel: Kernel, add_connection: Callable[..., str]) -> Callable[..., str]:
     """Make the kernel known to Airflow under an id, with more of the connection if wanted."""
 
-    def add(conn_id: str = "oceanbase_default", *, password: str = "", login: str = "root@sys", **extra: object) -> str:
+    def add(
+        conn_id: str = "oceanbase_default",
+        *,
+        password: str = "",
+        login: str = "root@sys",
+        port: int = 0,
+        **extra: object,
+    ) -> str:
         connection: dict[str, object] = {
             "conn_type": "oceanbase",
             "host": kernel.host,
-            "port": kernel.port,
+            "port": port or kernel.port,
             "login": login,
             "password": password,
             "schema": "oceanbase",

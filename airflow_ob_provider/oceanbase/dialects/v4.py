@@ -47,6 +47,7 @@ DEFAULT_LAG_SECONDS = 120.0
 """``archive_lag_target`` where it is not shown; a log stream archives at least that often (4.2.0+)."""
 LATE_SECONDS = 240.0
 """Behind by more than a default lag target and two passes: worth the question which log stream it is."""
+NO_TENANTS = "This server has no view of its tenants, as seekdb has none: there is no log backup on it"
 _MAX_LATE_TENANTS = 5
 _DENIED = frozenset({1044, 1142, 1227})
 _MERGES = "('MINI_MERGE', 'MINI')"
@@ -229,8 +230,14 @@ class V4Dialect(DialectBase):
         return V4Prerequisites(self, destination, tenants, restart_interrupted=restart_interrupted).findings()
 
     def connection_note(self, identity: Identity) -> str:
-        """A user tenant sees and archives itself only."""
-        return "" if self.is_sys else f"Log backup of tenant {identity.tenant or 'unknown'} only; tenant sys sees all"
+        """A user tenant sees and archives itself only; an account that may not ask sees nothing anyway."""
+        try:
+            is_sys = self.is_sys
+        except ServerError as error:
+            if error.is_transient:
+                raise
+            return NO_TENANTS if error.errno in MISSING else ""
+        return "" if is_sys else f"Log backup of tenant {identity.tenant or 'unknown'} only; tenant sys sees all"
 
     # --- what changes the server ------------------------------------------------------------------------------------
 
@@ -260,12 +267,22 @@ class V4Dialect(DialectBase):
     def minor_freeze(self, tenants: Sequence[str] = ()) -> Statement:
         """Returns when the freeze was issued; memtables get to disk in the background."""
         everyone = "all_user" if self.version.has_all_user else "all"
-        names = ", ".join(quote(name) for name in tenants) or everyone
+        names = ", ".join(_quoted(name) for name in tenants) or everyone
         return v4_statements.freeze(f" TENANT = {names}" if self.is_sys else "")
 
     def of_tenant(self, tenant: Tenant) -> str:
-        """The clause that names a tenant; a user tenant may not even name itself (1227)."""
-        return f" TENANT = {quote(tenant.name, field_name='tenant')}" if self.is_sys else ""
+        """The clause that names a tenant; a user tenant may not even name itself (1227).
+
+        :raises ValueError: the name cannot be written there.
+        """
+        return f" TENANT = {_quoted(tenant.name)}" if self.is_sys else ""
+
+
+def _quoted(name: str) -> str:
+    """A tenant's name. The server takes these words for many tenants in quotes as well, so a stop would stop all."""
+    if name.lower() in {"all", "all_user", "all_meta"}:
+        raise ValueError(f"tenant {name!r} cannot be named: the server takes that word for many tenants; rename it")
+    return quote(name, field_name="tenant")
 
 
 def _tenants(rows: Sequence[Row]) -> tuple[Tenant, ...]:

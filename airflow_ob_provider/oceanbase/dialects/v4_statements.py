@@ -6,7 +6,7 @@ SYSTEM; ob_alter_system_resolver.cpp and ob_backup_config.cpp of 4.3.5; error co
 
 from __future__ import annotations
 
-from airflow_ob_provider.oceanbase.destination import Destination
+from airflow_ob_provider.oceanbase.destination import MAX_LENGTH, Destination
 from airflow_ob_provider.oceanbase.options import ArchiveMode
 from airflow_ob_provider.oceanbase.statements import SLOW_SECONDS, Statement, quote
 
@@ -23,7 +23,12 @@ _NOT_ALLOWED = (
 
 _DESTINATION_HINTS = (
     _NOT_ALLOWED,
-    (1210, "BINDING is Optional or Mandatory, PIECE_SWITCH_INTERVAL 1d to 7d."),
+    (
+        1210,
+        "A parameter of the URI is too long (host, access_id and access_key take some 250 bytes, s3_region 117), or is "
+        "not a word it takes (delete_mode, addressing_model, checksum_type). Else: BINDING is Optional or Mandatory, "
+        "PIECE_SWITCH_INTERVAL 1d to 7d.",
+    ),
     (
         1235,
         "The destination can change only while the tenant has no round or it is STOP; DEFER is not enough. Stop log "
@@ -75,8 +80,13 @@ _PARAMETER_HINTS = (
 
 
 def destination(tenant: str, place: Destination, mode: ArchiveMode, days: int) -> Statement:
-    """LOG_ARCHIVE_DEST, every attribute named: one left out returns to its default. It also resets DEFER."""
+    """LOG_ARCHIVE_DEST, every attribute named: one left out returns to its default. It also resets DEFER.
+
+    :raises ValueError: it holds what cannot be quoted, or is longer than the server's buffer (4019).
+    """
     value = f"LOCATION={place.uri} BINDING={mode.value.capitalize()} PIECE_SWITCH_INTERVAL={days}d"
+    if (length := len(value.encode(errors="replace"))) > MAX_LENGTH:
+        raise ValueError(f"destination {place}: LOG_ARCHIVE_DEST would have {length} bytes, more than {MAX_LENGTH}")
     return Statement.write(
         f"ALTER SYSTEM SET LOG_ARCHIVE_DEST = {quote(value, field_name='destination')}{tenant}",
         secrets=place.secret_values,

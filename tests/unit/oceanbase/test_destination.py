@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from airflow_ob_provider.oceanbase.destination import (
     MAX_LENGTH,
+    MAX_PLACE_LENGTH,
     Destination,
     DestinationOption,
     Keys,
@@ -284,8 +285,9 @@ def test_length_is_counted_in_bytes(letter: str) -> None:
         path += letter * ((size - len(path)) // len(letter.encode()))
         return Destination.parse(path + "x" * (size - len(path.encode())))
 
-    assert MAX_LENGTH == 2047
-    assert of_length(2047).problem() is None
+    assert (MAX_PLACE_LENGTH, MAX_LENGTH) == (1023, 2047)
+    assert of_length(1023).problem() is None
+    assert of_length(1024).problem() == "scheme and path have 1024 bytes, more than 1023"
     assert of_length(2048).problem() == "the destination has 2048 bytes, more than 2047"
 
 

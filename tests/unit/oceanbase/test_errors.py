@@ -22,6 +22,7 @@ TABLE = [
     (4009, PERMANENT, "Mount"),
     (4012, TRANSIENT, "may have taken effect: read the state"),
     (4016, PERMANENT, "rootservice.log"),
+    (4019, PERMANENT, "Shorten it"),
     (4023, TRANSIENT, "Try again"),
     (4025, TRANSIENT, "inactive"),
     (4114, TRANSIENT, "3.1.0"),

@@ -331,6 +331,25 @@ def test_the_note_on_the_connection() -> None:
         assert bool(note) is bool(own)
 
 
+@pytest.mark.parametrize(("errno", "words"), [(1142, ""), (1146, "no log backup on it")])
+def test_the_note_where_tenants_are_not_shown(errno: int, words: str) -> None:
+    server = healthy()
+    server.faults["DBA_OB_TENANTS"] = errno
+    found = dialect(server)
+    note = found.connection_note(found.identity())
+    assert words in note
+    assert bool(note) is bool(words)
+
+
+def test_a_lost_connection_is_no_note() -> None:
+    server = healthy()
+    server.faults["DBA_OB_TENANTS"] = 2013
+    found = dialect(server)
+    identity = found.identity()
+    with pytest.raises(ServerError, match="2013"):
+        found.connection_note(identity)
+
+
 def test_the_servers_clock() -> None:
     server = healthy()
     assert dialect(server).server_time() == NOW

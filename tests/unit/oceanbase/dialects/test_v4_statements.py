@@ -56,6 +56,21 @@ def test_a_freeze_from_sys(number: str) -> None:
     assert timeout > 31, "an RPC to every server may take 31 s (5)"
 
 
+@pytest.mark.parametrize("name", ["all", "ALL", "all_user", "All_Meta"])
+def test_a_tenant_whose_name_means_many_is_never_named(name: str) -> None:
+    """A kernel takes them for many tenants in quotes too; a tenant may have got such a name before 4.2.1."""
+    found = dialect()
+    for make in (
+        lambda: found.start_archive(row(name)),
+        lambda: found.stop_archive(row(name)),
+        lambda: found.resume_archive(row(name)),
+        lambda: found.minor_freeze([name]),
+    ):
+        with pytest.raises(ValueError, match=f"tenant '{name}' cannot be named.*rename it"):
+            make()
+    assert "TENANT" not in dialect(own=1002).stop_archive(row(name)).text
+
+
 @pytest.mark.parametrize("tenants", [(), ("shop",)])
 def test_a_freeze_in_a_user_tenant_names_none(tenants: tuple[str, ...]) -> None:
     assert dialect(own=1002).minor_freeze(tenants).text == "ALTER SYSTEM MINOR FREEZE"
@@ -186,6 +201,20 @@ def test_what_is_so_already_is_read_and_no_failure(errno: int) -> None:
 @switches
 def test_an_errno_without_a_way_out_of_its_own(statement: Statement) -> None:
     assert statement.hint(1) == ""
+
+
+@pytest.mark.parametrize("mode", ArchiveMode)
+def test_the_whole_value_must_fit_the_servers_buffer(mode: ArchiveMode) -> None:
+    def of(length: int) -> Statement:
+        rest = f"LOCATION= BINDING={mode.capitalize()} PIECE_SWITCH_INTERVAL=7d"
+        place = Destination.parse("oss://b/d?host=h&access_id=i").with_keys(Keys("i", "Zq7"))
+        key = "Zq7" + "k" * (length - len(rest) - len(place.uri))
+        return v4_statements.destination("", place.with_keys(Keys("i", key)), mode, 7)
+
+    assert len(of(2047).text) == len("ALTER SYSTEM SET LOG_ARCHIVE_DEST = ''") + 2047
+    with pytest.raises(ValueError, match="LOG_ARCHIVE_DEST would have 2048 bytes, more than 2047") as caught:
+        of(2048)
+    assert "Zq7" not in str(caught.value)
 
 
 # --- nothing unquoted -------------------------------------------------------------------------------------------------

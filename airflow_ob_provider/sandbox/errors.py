@@ -35,6 +35,7 @@ TEXTS = {
     4009: "IO error",
     4012: "Timeout",
     4016: "Internal error",
+    4019: "Size not enough",
     4023: "Try again",
     4025: "Partial failed",
     4114: "In STOP state",

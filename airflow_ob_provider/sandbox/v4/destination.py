@@ -14,6 +14,8 @@ from airflow_ob_provider.sandbox.values import DAY, parse_time
 from .profiles import Profile
 from .uri import Place, parse_uri
 
+#: Bytes, measured on a 4.3.5 kernel.
+LONGEST_VALUE = 2047
 DEST_STATES = ("ENABLE", "DEFER")
 
 
@@ -61,6 +63,8 @@ def parse_destination(text: str, profile: Profile) -> Wanted:
     """Check the value token by token, in its order; a missing LOCATION is noticed last."""
     place: Place | None = None
     binding, interval, compression = "OPTIONAL", DAY, ""
+    if len(text.encode()) > LONGEST_VALUE:
+        raise ServerError(4019)
     for token in text.split():
         key, _, value = token.partition("=")
         name = key.upper()

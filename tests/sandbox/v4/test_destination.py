@@ -103,7 +103,7 @@ def test_compression_is_a_row_that_stays(archive):
         ("LOCATION=file://x", (9026, "file://x is not a valid uri")),
         ("LOCATION=file:///", (9026, "file:/// is not a valid uri")),
         (f"LOCATION=file:///{'x' * 1016}", (9026, f"file:///{'x' * 1016} is not a valid uri")),
-        (f"LOCATION=file:///x BINDING={'x' * 2020}", (4019, "Size not enough")),
+        (f"LOCATION=file:///x BINDING={'x' * 2021}", (4019, "Size not enough")),
         ("LOCATION=file:///x?host=y", (9026, "file:///x is not a valid uri")),
         ("LOCATION=/x", (9026, "backup destination is not valid")),
         ("LOCATION=oss://b/d", (9026, "oss://b/d is not a valid uri")),

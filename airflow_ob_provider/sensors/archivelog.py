@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import (
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
+    TaskDeferralTimeout,
 )
 
 from airflow_ob_provider.arguments import check_number, check_round, check_rounds
@@ -190,7 +191,7 @@ class OceanBaseSensor(BaseSensorOperator):
             everybody = dict.fromkeys(wait.tenants or [str(Scope.CLUSTER)], reason)
             context["ti"].xcom_push(key="return_value", value={"failed": everybody | failed})
             if status == "timeout":
-                raise AirflowSensorTimeout(f"{self.task_id}: not within {self.timeout:g} s: {reason}")
+                raise self._timeout_error(reason)
         result = self._settle(event)
         context["ti"].xcom_push(key="tenants", value=list(wait.tenants))
         return result | {"failed": failed}
@@ -221,11 +222,11 @@ class OceanBaseSensor(BaseSensorOperator):
                 poll_interval=self.poke_interval,
                 label=label_of(context),
                 patient=self.silent_fail,
-                seconds=longest.total_seconds() if self._goes_on else None,
+                seconds=longest.total_seconds(),
                 carry={"wait": wait.to_wire(), "failed": failed or {}} if self._goes_on else None,
             ),
             method_name="execute_complete",
-            timeout=longest + timedelta(seconds=OUTER_SECONDS if self._goes_on else 0),
+            timeout=longest + timedelta(seconds=OUTER_SECONDS),
         )
         raise AssertionError("defer() returned")  # pragma: no cover
 
@@ -236,7 +237,26 @@ class OceanBaseSensor(BaseSensorOperator):
             self.take_limits()
             self.lengthen()
             return self._conclude(event, from_wire(carry["wait"]), dict(carry["failed"]), context)
+        if event and event.get("status") == "timeout":
+            self.take_limits()
+            self.lengthen()
+            raise self._timeout_error(event.get("reason"))
         return outcome(event, what=self.task_id, log=self.log)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """A wait that the scheduler had to end, as it did not end itself, fails as every other that timed out."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except AirflowSensorTimeout as error:
+            if not isinstance(error.__cause__, TaskDeferralTimeout):
+                raise
+            self.take_limits()
+            raise self._timeout_error() from error
+
+    def _timeout_error(self, reason: str | None = None) -> AirflowSensorTimeout:
+        limit = bound(self.timeout, self.execution_timeout).total_seconds()
+        reason = reason or "the log of the trigger says for what it waited"
+        return AirflowSensorTimeout(f"{self.task_id}: not within {limit:g} s: {reason}")
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once; False while it is not there yet."""

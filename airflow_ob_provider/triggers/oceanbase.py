@@ -135,8 +135,10 @@ class OceanBaseWaitTrigger(BaseEventTrigger):
             budget = FailureBudget(patient=self.patient)
             progress = ProgressLog(self.log)
             began = time.monotonic()
+            reason = ""
             async for reading in shared_stream:
                 if isinstance(reading, ReadFailure):
+                    reason = f"the state could not be read: {reading.reason}"
                     self.log.warning("Reading failed (%s in a row): %s", budget.failures + 1, reading.reason)
                     if budget.spent_by(reading):
                         yield self._event(unreadable_event(reading))
@@ -148,9 +150,10 @@ class OceanBaseWaitTrigger(BaseEventTrigger):
                     if not isinstance(seen.verdict, Waiting):
                         yield self._event(verdict_event(seen.verdict))
                         return
+                    reason = seen.verdict.reason
                     progress.show(seen.verdict, seen.waited)
                 if self.seconds is not None and time.monotonic() - began >= self.seconds:
-                    yield self._event({"status": "timeout"})
+                    yield self._event({"status": "timeout", "reason": reason})
                     return
             yield self._event(unreadable_event(ReadFailure("the stream of readings ended", permanent=False)))
         except Exception as error:  # whatever it is, it must reach the task as an event

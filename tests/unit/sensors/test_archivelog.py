@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from airflow.sdk.bases.operator import TriggerFailureReason
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSensorTimeout, TaskDeferred
 
 from airflow_ob_provider.exceptions import ArchiveStateError, OceanBaseError, WaitReadError, WaitRefusedError
@@ -499,11 +500,28 @@ def test_the_deferral_has_the_sensors_timeout(doing: Sandbox, clock: Time, timeo
     sensor = ArchiveDoingSensor(task_id="sensor", timeout=timeout, poke_interval="3", silent_fail=True)
     with pytest.raises(TaskDeferred) as deferred:
         sensor.execute(make_context())
-    assert deferred.value.timeout.total_seconds() == seconds
     trigger = deferred.value.trigger
+    assert trigger.seconds == seconds
+    assert deferred.value.timeout.total_seconds() > seconds, (
+        "the wait ends itself: the scheduler does not know for what"
+    )
     assert (trigger.poll_interval, trigger.patient) == (3, True)
     assert trigger.label == "dag=dag task=task run=manual__2026-01-01"
     assert trigger.wait["since"] is not None, "the first look has begun the wait"
+
+
+def test_a_wait_past_its_timeout_says_for_what(doing: Sandbox, clock: Time) -> None:
+    doing.force_status("BEGINNING")
+    doing.faults.destination_unwritable = True
+    end = wait_with(ArchiveDoingSensor, clock, "deferrable", timeout="77", poke_interval=10)
+    assert end.state == "failed"
+    assert "sensor: not within 77 s: 0 of 3 are DOING; sys BEGINNING" in end.text
+
+
+def test_a_wait_that_only_the_scheduler_can_end_says_so(doing: Sandbox, clock: Time) -> None:
+    sensor = ArchiveDoingSensor(task_id="sensor", timeout="77")
+    with pytest.raises(AirflowSensorTimeout, match="sensor: not within 77 s: the log of the trigger says for what"):
+        sensor.resume_execution("__fail__", {"error": TriggerFailureReason.TRIGGER_TIMEOUT}, make_context())
 
 
 def test_what_is_there_already_does_not_defer(doing: Sandbox, clock: Time) -> None:

@@ -1,0 +1,231 @@
+"""One Airflow for all tests of this folder, and the scenes that they look at.
+
+A scene is a run of a DAG on clusters of its own. The scenes of all selected tests are begun before the first test, so
+that they go on side by side.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+
+from airflow_ob_provider.sandbox import Recorded, Sandbox
+from tests.unit.triggers import rows
+
+from .processes import Processes, wait_until
+from .rest import Rest, Run
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = [
+    ROOT / "dags" / "ob_log_archive.py",
+    ROOT / "tests" / "stack" / "dags" / "waits.py",
+    ROOT / "tests" / "unit" / "triggers" / "rows.jsonl",
+]
+DAGS = ["all_waits", "killed_worker", "late", "many", "marked", "ob_log_archive", "refused", "yesterday"]
+SCENES = ["killed_worker", "template", "refused", "marked", "late", "all_waits", "yesterday", "many"]
+"""In this order they are begun: the first needs a worker at once, the last keeps all of them busy."""
+
+DEST = "file:///data/nfs/backup"
+CANARY = "C4N4RY"
+"""In every secret, and in nothing else."""
+ID_CANARY = "1DC4N4"
+"""The same of the access id, which Airflow does not take for a secret: it is the login of a connection."""
+ACCESS_ID = f"LTAI{ID_CANARY}+id/=="
+ACCESS_KEY = f"k%2F{CANARY}/+=secret%=="
+_TAG_END = "*/ "
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.airflow)
+
+
+def sent(statements: Iterable[Recorded]) -> list[str]:
+    """The SQL of statements without the comment that names the task."""
+    return [one.sql.partition(_TAG_END)[2] or one.sql for one in statements]
+
+
+def polls(box: Sandbox) -> list[Recorded]:
+    """The readings of the triggerer. A worker's comments name the attempt."""
+    return [one for one in box.statements if "airflow-ob-provider" in one.sql and " try=" not in one.sql]
+
+
+def status_of(box: Sandbox) -> str:
+    """STATUS of a 3.x cluster, as its own DBA sees it."""
+    account = box.connection()
+    with closing(
+        pymysql.connect(host=box.host, port=box.port, user=account["login"], password=account["password"])
+    ) as connection:
+        cursor = connection.cursor()
+        cursor.execute("SELECT STATUS FROM oceanbase.CDB_OB_BACKUP_ARCHIVELOG WHERE TENANT_ID = 1")
+        found = cursor.fetchall()
+    return str(found[0][0]) if found else "none"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running Airflow."""
+
+    processes: Processes
+    rest: Rest
+
+    @contextmanager
+    def cluster(self, conn_id: str, profile: str, status: str = "", **options: Any) -> Iterator[Sandbox]:
+        """A simulated cluster with a secret password, known to Airflow."""
+        with Sandbox(profile, password=f"{conn_id}{CANARY}/+=%", **options) as box:
+            if status:
+                # What would lead out of the state is held up until the test lets it go.
+                box.faults.destination_unwritable = True
+                box.faults.dead_medium = True
+                if profile.startswith("3"):
+                    box.parameters["backup_dest"] = DEST
+                box.force_status(status)
+            self.rest.add_connection(conn_id, box)
+            yield box
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A run and its clusters, by connection."""
+
+    run: Run
+    boxes: Mapping[str, Sandbox]
+
+    @property
+    def box(self) -> Sandbox:
+        """The only cluster."""
+        (box,) = self.boxes.values()
+        return box
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """Airflow, all of it, in a home of its own; nothing of it is left afterwards."""
+    home = Path(tempfile.mkdtemp(prefix="airflow-ob-provider-stack-"))
+    processes = Processes(home, FILES)
+    try:
+        processes.prepare()
+        processes.start()
+        processes.wait_healthy()
+        with closing(Rest(processes.url)) as rest:
+            rest.wait_for_dags(DAGS)
+            yield Stack(processes, rest)
+    finally:
+        orphans = processes.stop()
+        shutil.rmtree(home, ignore_errors=True)
+    assert orphans == [], "processes that have outlived the component that started them"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _begin(request: pytest.FixtureRequest, stack: Stack) -> None:
+    needed = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
+    for name in SCENES:
+        if name in needed:
+            request.getfixturevalue(name)
+
+
+@pytest.fixture(scope="session")
+def keys(stack: Stack) -> str:
+    """A connection with keys of an object store."""
+    fields = {"conn_type": "generic", "login": ACCESS_ID, "password": ACCESS_KEY, "host": "oss.example.com"}
+    return stack.rest.add_connection("keys", fields)
+
+
+@pytest.fixture(scope="session")
+def killed_worker(stack: Stack) -> Iterator[Scene]:
+    """A worker that is killed when the server has started log backup, and has not answered yet."""
+    with stack.cluster("killed_worker", "3.2.4") as box:
+        box.parameters["backup_dest"] = DEST
+        box.faults.slow_answers_pattern = "ALTER SYSTEM ARCHIVELOG"
+        box.faults.slow_answers_seconds = 20
+        run = stack.rest.trigger("killed_worker")
+        wait_until(lambda: status_of(box) != "STOP", "log backup is started", 120, 0.1)
+        (task,) = run.tasks("start")
+        stack.processes.kill_worker(task["pid"])
+        box.faults.reset()
+        yield Scene(run, {"killed_worker": box})
+
+
+@pytest.fixture(scope="session")
+def template(stack: Stack, keys: str) -> Iterator[Scene]:
+    """The template DAG on both generations at once, to a destination that needs keys."""
+    with (
+        stack.cluster("v3", "3.1.5", speed=100) as v3,
+        stack.cluster("v4", "4.2.5", speed=100, tenants=1) as v4,
+    ):
+        run = stack.rest.trigger(
+            "ob_log_archive",
+            oceanbase_conn_ids=["v3", "v4"],
+            destination="oss://bucket/ob",
+            dest_conn_id=keys,
+            poll_interval=1,
+        )
+        yield Scene(run, {"v3": v3, "v4": v4})
+
+
+@pytest.fixture(scope="session")
+def refused(stack: Stack, keys: str) -> Iterator[Scene]:
+    """A server that refuses a statement, and quotes it from the middle of the key on."""
+    with stack.cluster("refused", "3.2.4") as box:
+        message = f"You have an error in your SQL syntax; check near '{ACCESS_KEY[4:]}'' at line 1"
+        box.faults.error_once = {"pattern": "SET backup_dest ", "errno": 1064, "message": message, "count": 9}
+        yield Scene(stack.rest.trigger("refused"), {"refused": box})
+
+
+@pytest.fixture(scope="session")
+def marked(stack: Stack) -> Iterator[Scene]:
+    """Waits that a person marks as failed."""
+    with stack.cluster("marked", "3.2.4", "STOPPING", speed=20) as box:
+        yield Scene(stack.rest.trigger("marked"), {"marked": box})
+
+
+@pytest.fixture(scope="session")
+def late(stack: Stack) -> Iterator[Scene]:
+    """Waits that take too long."""
+    with stack.cluster("late", "3.2.4", "STOPPING") as box:
+        box.faults.malformed = {"CDB_OB_BACKUP_PIECE_FILES.FILE_STATUS": "COPYING"}
+        yield Scene(stack.rest.trigger("late"), {"late": box})
+
+
+@pytest.fixture(scope="session")
+def all_waits(stack: Stack) -> Iterator[Scene]:
+    """One wait of each kind."""
+    with ExitStack() as clusters:
+        boxes = {
+            name: clusters.enter_context(stack.cluster(f"all_waits_{name}", profile, status))
+            for name, profile, status in (
+                ("stopping", "3.2.4", "STOPPING"),
+                ("beginning", "3.1.5", "BEGINNING"),
+                ("hanging", "4.2.5", "DOING"),
+            )
+        }
+        boxes["stopping"].faults.stuck_memtables = True
+        boxes["beginning"].faults.malformed = {"CDB_OB_BACKUP_PIECE_FILES.FILE_STATUS": "COPYING"}
+        yield Scene(stack.rest.trigger("all_waits"), boxes)
+
+
+@pytest.fixture(scope="session")
+def yesterday(stack: Stack) -> Iterator[Scene]:
+    """Waits that another release has begun."""
+    with rows.clusters(password=f"yesterday{CANARY}/+=%") as boxes:
+        rows.finish(boxes)
+        for name, box in boxes.items():
+            stack.rest.add_connection(name, box)
+        yield Scene(stack.rest.trigger("yesterday"), boxes)
+
+
+@pytest.fixture(scope="session")
+def many(stack: Stack) -> Iterator[Scene]:
+    """Fifty tenants, each with a sensor of its own."""
+    with stack.cluster("many", "3.2.4", "BEGINNING", tenants=50) as box:
+        yield Scene(stack.rest.trigger("many"), {"many": box})

@@ -1,0 +1,140 @@
+"""Airflow's REST API, as far as the tests need it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from airflow_ob_provider.sandbox import Sandbox
+
+from .processes import wait_until
+
+RUN_SECONDS = 240.0
+"""Longer than any run here takes; only something that hangs takes it all."""
+
+
+class Rest:
+    """An administrator at the API."""
+
+    def __init__(self, url: str) -> None:
+        self._client = httpx.Client(base_url=url, timeout=30)
+        token = self._client.get("/auth/token").raise_for_status().json()["access_token"]
+        self._client.headers["Authorization"] = f"Bearer {token}"
+
+    def close(self) -> None:
+        self._client.close()
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        return self._answer(self._client.get(f"/api/v2/{path}", params=parameters))
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        return self._answer(self._client.post(f"/api/v2/{path}", json=body))
+
+    def patch(self, path: str, body: Mapping[str, Any]) -> Any:
+        return self._answer(self._client.patch(f"/api/v2/{path}", json=body))
+
+    @staticmethod
+    def _answer(response: httpx.Response) -> Any:
+        assert response.is_success, f"{response.request.method} {response.request.url}: {response.text}"
+        return response.json()
+
+    # --- what the tests do with it ----------------------------------------------------------------------
+
+    def add_connection(self, conn_id: str, box: Sandbox | Mapping[str, Any], **extra: Any) -> str:
+        """Make a simulated cluster, or a whole connection, known to Airflow."""
+        fields = box.connection() if isinstance(box, Sandbox) else dict(box)
+        body = {**fields, "connection_id": conn_id, "extra": json.dumps({**(fields.get("extra") or {}), **extra})}
+        self.post("connections", body)
+        return conn_id
+
+    def wait_for_dags(self, names: Iterable[str]) -> None:
+        """Wait until Airflow knows these DAGs."""
+        wanted = set(names)
+
+        def known() -> bool:
+            errors = self.get("importErrors")["import_errors"]
+            assert not errors, errors
+            return wanted <= {dag["dag_id"] for dag in self.get("dags", limit=100)["dags"]}
+
+        wait_until(known, f"Airflow knows {wanted}", 90)
+
+    def trigger(self, dag_id: str, **conf: Any) -> Run:
+        """Start a run with these Params."""
+        body = {"logical_date": None, "conf": conf}
+        return Run(self, dag_id, self.post(f"dags/{dag_id}/dagRuns", body)["dag_run_id"])
+
+    def pool(self) -> dict[str, int]:
+        """Slots of the default pool."""
+        return dict(self.get("pools/default_pool"))
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a DAG."""
+
+    rest: Rest
+    dag_id: str
+    run_id: str
+
+    @property
+    def _path(self) -> str:
+        return f"dags/{self.dag_id}/dagRuns/{self.run_id}"
+
+    @property
+    def state(self) -> str:
+        return str(self.rest.get(self._path)["state"])
+
+    def tasks(self, task_id: str | None = None) -> list[dict[str, Any]]:
+        """Its task instances, in order of map index."""
+        found = self.rest.get(f"{self._path}/taskInstances", limit=1000)["task_instances"]
+        wanted = [ti for ti in found if task_id in (None, ti["task_id"])]
+        return sorted(wanted, key=lambda ti: (ti["task_id"], ti["map_index"]))
+
+    def states(self) -> dict[str, str | None]:
+        """State by task; of mapped ones the number stands behind the name."""
+        return {
+            ti["task_id"] + (f"[{ti['map_index']}]" if ti["map_index"] >= 0 else ""): ti["state"] for ti in self.tasks()
+        }
+
+    def wait(self, seconds: float = RUN_SECONDS) -> str:
+        """Wait for its end; how it ended."""
+        return wait_until(
+            lambda: state if (state := self.state) in {"success", "failed"} else None,
+            lambda: f"{self.dag_id} ends; now {self.states()}",
+            seconds,
+            0.5,
+        )
+
+    def wait_for_tasks(self, state: str, *task_ids: str, seconds: float = RUN_SECONDS) -> None:
+        """Wait until all of these tasks are in a state."""
+
+        def there() -> bool:
+            found = [ti for ti in self.tasks() if ti["task_id"] in task_ids]
+            states = {ti["state"] for ti in found}
+            assert state == "failed" or "failed" not in states, self.states()
+            return {ti["task_id"] for ti in found} == set(task_ids) and states == {state}
+
+        wait_until(there, lambda: f"{task_ids} are {state}; now {self.states()}", seconds, 0.5)
+
+    def result(self, task_id: str, map_index: int = -1, key: str = "return_value") -> Any:
+        """What a task has left in XCom."""
+        path = f"{self._path}/taskInstances/{task_id}/xcomEntries/{key}"
+        return self.rest.get(path, map_index=map_index, deserialize="true")["value"]
+
+    def mark(self, task_id: str, state: str) -> None:
+        """What a person does with the button "mark as"."""
+        self.rest.patch(f"{self._path}/taskInstances/{task_id}", {"new_state": state})
+
+    def log(self, task_id: str, attempt: int = 1, map_index: int = -1) -> str:
+        """The events and errors in the log of an attempt, as the user interface shows them."""
+        path = f"{self._path}/taskInstances/{task_id}/logs/{attempt}"
+        lines = self.rest.get(path, map_index=map_index, full_content="true")["content"]
+        shown = []
+        for line in lines:
+            shown.append(str(line["event"]))
+            shown += [f"{error['exc_type']}: {error['exc_value']}" for error in line.get("error_detail") or ()]
+        return "\n".join(shown)

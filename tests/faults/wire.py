@@ -1,0 +1,87 @@
+"""Faults on the socket as rows of the table: where each strikes a task, and what may come of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from tests.faults.proxy import BREAKING, LOGIN, Fault, Kind
+from tests.faults.tasks import Task, tasks
+from tests.faults.verdict import LOST, LOST_HINT, Expect, expect
+
+READ = r"^(SELECT|SHOW)"
+FOR_EVER = 1_000_000
+
+
+@dataclass(frozen=True)
+class Case:
+    """A task, a fault, and what may come of it."""
+
+    profile: str
+    task: Task
+    fault: Fault
+    where: str
+    wanted: Expect
+
+    def __str__(self) -> str:
+        return f"{self.profile}-{self.task.name}-{self.fault.kind}-at-{self.where}"
+
+
+def single(profile: str) -> Iterator[Case]:
+    """One fault, once: every kind on every task, at each step that a task has."""
+    for task in tasks(profile):
+        yield from _at_reads(profile, task)
+        yield from writes_of(profile, task)
+        for sent in task.sends[:1]:
+            for kind in (Kind.HALF, Kind.RESET):
+                yield Case(profile, task, Fault(kind, READ, after=sent), "read-back", _of_reads(task))
+
+
+def _at_reads(profile: str, task: Task) -> Iterator[Case]:
+    for kind in (Kind.DROP_BEFORE, Kind.DROP_AFTER, Kind.RESET):
+        yield Case(profile, task, Fault(kind, LOGIN), "login", _of_reads(task))
+    for kind in (Kind.DROP_BEFORE, Kind.HALF):
+        yield Case(profile, task, Fault(kind, READ), "first-read", _of_reads(task))
+    for kind in (Kind.DROP_AFTER, Kind.STALL, Kind.RESET):
+        yield Case(profile, task, Fault(kind, READ, skip=2), "third-read", _of_reads(task))
+    yield Case(profile, task, Fault(Kind.SLOW, count=FOR_EVER), "everything", expect())
+
+
+def writes_of(profile: str, task: Task) -> Iterator[Case]:
+    """Every kind on every statement that a task sends."""
+    for number, sent in enumerate(task.sends):
+        for kind in Kind:
+            where = f"write-{number + 1}" if number else "write"
+            yield Case(profile, task, Fault(kind, sent), where, _of_writes(task, kind))
+
+
+def lasting(profile: str) -> Iterator[Case]:
+    """A server that cannot be reached, or answers nothing any more, until somebody mends it and the task runs again."""
+    for task in tasks(profile):
+        for kind in (Kind.DROP_BEFORE, Kind.RESET):
+            yield Case(profile, task, Fault(kind, count=FOR_EVER), "everything", expect("retry", "success", LOST,
+                       LOST_HINT))  # fmt: skip
+            # The freeze is best effort, and so is everything after it.
+            first = "success retry" if task.repeatable else "retry"
+            fault = Fault(kind, READ, skip=1 if task.is_sensor else 3, count=FOR_EVER)
+            yield Case(profile, task, fault, "reads", expect(f"{first} success", "success", LOST, LOST_HINT))
+
+
+def stalling(profile: str) -> Iterator[Case]:
+    """A server that takes statements and never answers: a wait must end all the same. Few, for each costs seconds."""
+    for task in tasks(profile):
+        if task.name in {"start", "doing-deferred", "checkpoint-blocking"}:
+            fault = Fault(Kind.STALL, READ, count=FOR_EVER)
+            yield Case(profile, task, fault, "reads", expect("retry", "success", LOST, LOST_HINT))
+
+
+def _of_reads(task: Task) -> Expect:
+    """Waits bear a fault that passes; whatever else reads may leave it to a retry."""
+    return expect("success" if task.is_sensor else "success retry", "success", LOST, LOST_HINT)
+
+
+def _of_writes(task: Task, kind: Kind) -> Expect:
+    """What the server never had is a retry; what it has done is seen in its state, and is a success at once."""
+    lost = kind is Kind.DROP_BEFORE and not task.repeatable
+    wanted = expect("retry" if lost else "success", "success", LOST, LOST_HINT)
+    return wanted if kind in BREAKING else replace(wanted, first=frozenset({"success"}))

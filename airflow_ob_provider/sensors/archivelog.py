@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import (
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
+    TaskDeferralTimeout,
 )
 
 from airflow_ob_provider.arguments import check_number, check_round, check_rounds
@@ -122,7 +123,29 @@ class OceanBaseSensor(BaseSensorOperator):
         self.lengthen()
         if self.deferrable:
             return self._flagged(lambda: self._look_and_defer(context))
-        return self._flagged(lambda: super(OceanBaseSensor, self).execute(context))
+        return self._flagged(lambda: self._poke_on(context))
+
+    def _poke_on(self, context: Context) -> Any:
+        try:
+            return super().execute(context)
+        except AirflowSensorTimeout as error:
+            raise self._too_late(self.__dict__.get("_poke_reason", "")) from error
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """A deferral that timed out ends as a poke that did: with what was waited for."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except AirflowSensorTimeout as error:
+            if not isinstance(error.__cause__, TaskDeferralTimeout):
+                raise
+            self.take_limits()
+            raise self._too_late(_reason_of(look(self.hook, self.wanted()))) from error
+
+    def _too_late(self, reason: str) -> AirflowSensorTimeout:
+        return AirflowSensorTimeout(
+            f"{self.task_id}: not within {self.timeout:g} s: {reason}. Raise timeout, or remove the cause and run the "
+            "task again."
+        )
 
     def take_limits(self) -> None:
         """Numbers of what may be rendered templates, in each process anew.
@@ -242,6 +265,7 @@ class OceanBaseSensor(BaseSensorOperator):
         """Look once; False while it is not there yet."""
         wait = self._remembered(context)
         seen = look(self.hook, wait)
+        self.__dict__["_poke_reason"] = _reason_of(seen)
         if isinstance(seen, ReadFailure):
             self.log.warning("Reading failed (%s in a row): %s", self._budget.failures + 1, seen.reason)
             if self._budget.spent_by(seen):
@@ -301,6 +325,15 @@ class OceanBaseSensor(BaseSensorOperator):
             if self.soft_fail or self.never_fail:
                 raise AirflowSkipException(f"skipped by soft_fail or never_fail: {error}") from error
             raise
+
+
+def _reason_of(seen: Look | ReadFailure) -> str:
+    """Why a wait is not over."""
+    if isinstance(seen, ReadFailure):
+        return f"the state cannot be read: {seen.reason}"
+    if isinstance(seen.verdict, Waiting):
+        return seen.verdict.reason
+    return f"{seen.verdict.reason}. {seen.verdict.hint}" if isinstance(seen.verdict, Terminal) else "it is there now"
 
 
 class ArchiveDoingSensor(OceanBaseSensor):

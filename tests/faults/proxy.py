@@ -180,7 +180,7 @@ class FaultProxy:
 
     def _strikes(self, sql: str) -> Kind | None:
         with self._lock:
-            hits = (fault.strikes(sql) for fault in self.faults)
+            hits = [fault.strikes(sql) for fault in self.faults]
             kind = next((hit for hit in hits if hit), None)
             self.passed.append(Passed(sql, kind))
             return kind

@@ -19,7 +19,7 @@ from tests.unit.test_secrets import ID, KEY
 
 HOST = "oss.example.com"
 KEYS = f"&access_id={ID}&access_key={KEY}"
-TIMEOUT = 900.0
+TIMEOUT, INTERVAL = 900.0, 30.0
 
 V3, V4 = ("3.1.5", "3.2.4"), ("4.0.0", "4.2.5", "4.3.3")
 
@@ -68,9 +68,8 @@ def tasks(profile: str) -> list[Task]:
 
 
 def _waiting(mode: str) -> list[Task]:
-    deferrable = mode == "deferred"
-    operator: dict[str, Any] = {"deferrable": deferrable, "timeout": TIMEOUT}
-    sensor = {**operator, "poke_interval": 15.0}
+    common: dict[str, Any] = {"deferrable": mode == "deferred", "timeout": TIMEOUT}
+    operator, sensor = {**common, "poll_interval": INTERVAL}, {**common, "poke_interval": INTERVAL}
     return [
         Task(
             f"freeze-{mode}",
@@ -128,7 +127,7 @@ def rescheduled(task: Task) -> Task:
     return replace(
         task,
         name=f"{task.name.partition('-')[0]}-rescheduled",
-        make=lambda: kind(task_id="sensor", poke_interval=15.0, **kwargs),
+        make=lambda: kind(task_id="sensor", poke_interval=INTERVAL, **kwargs),
         rescheduled=True,
     )
 
@@ -138,7 +137,7 @@ def _prerequisites() -> Any:
 
 
 def _start() -> Any:
-    return StartArchivelogOperator(task_id="start")
+    return StartArchivelogOperator(task_id="start", timeout=TIMEOUT, poll_interval=INTERVAL)
 
 
 def _destination(old: bool) -> Callable[[], Any]:

@@ -39,6 +39,15 @@ def one_by_one() -> Iterator[Row]:
             yield row("4.2.5", f"clock{seconds:+g}-between-tenants", happens, f"restart-{mode}", expect())
 
 
+def never() -> Iterator[Row]:
+    """As :func:`one_by_one`, but the second one never stops (4.0 has no end by force)."""
+    for mode in ("deferred", "blocking"):
+        for seconds in (HOUR, -HOUR):
+            happens = both(faults(dead_medium={"tenant2"}), after(5, step(seconds)))
+            wanted = expect("failed", "failed", "900 s", "tenant2 STOPPING", settles=False)
+            yield row("4.0.0", f"clock{seconds:+g}-between-tenants", happens, f"restart-{mode}", wanted)
+
+
 def stuck() -> Iterator[Row]:
     """What never ends is ended in its bound, neither an hour early nor an hour late."""
     stopping: Expect = expect("failed", "failed", "900 s", settles=False)
@@ -49,6 +58,6 @@ def stuck() -> Iterator[Row]:
                 yield row("3.2.4", f"clock{seconds:+g}-stuck", happens, f"{task}-{mode}", stopping)
 
 
-@pytest.mark.parametrize("case", [*healthy(), *one_by_one(), *stuck()], ids=str)
+@pytest.mark.parametrize("case", [*healthy(), *one_by_one(), *never(), *stuck()], ids=str)
 def test_a_clock_that_is_set(case: Row, make_rig: Callable[..., Rig]) -> None:
     run(case, make_rig(case.profile))

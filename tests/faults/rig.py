@@ -91,8 +91,11 @@ class Rig:
         context = make_context(number)
         context["ti"].max_tries = retries
         began, before, now = self.time.elapsed, len(self.proxy.passed), self.box.now
-        with _watched():
-            end = ending(lambda: self._drive(task, context))
+        try:
+            with _watched():
+                end = ending(lambda: self._drive(task, context))
+        except HungError as error:
+            end = Ending("hung", error=error)
         self.ears.hear(end.result, context["ti"].xcom, shown(end.error))
         untrue = task.holds(self.box, end.result, now) if end.state == "success" else ""
         return Try(end, self.time.elapsed - began, tuple(self.proxy.passed[before:]), untrue)

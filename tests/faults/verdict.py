@@ -110,7 +110,7 @@ def _outcomes(tries: list[Try], wanted: Expect, findings: Findings) -> None:
 
 def _time(tries: list[Try], findings: Findings) -> None:
     for number, each in enumerate(tries, 1):
-        if each.seconds > TIMEOUT + SLACK or ENDLESS in each.end.text:
+        if each.seconds > TIMEOUT + SLACK or each.end.state == "hung" or ENDLESS in each.end.text:
             findings.add(HANG, f"try {number} took {each.seconds:g} s: {each.end.error}")
 
 

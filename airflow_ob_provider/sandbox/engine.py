@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import sqlglot
@@ -77,13 +78,10 @@ _STORAGE = {"bigint": "INTEGER", "double": "REAL", "ubigint": "INTEGER"}
 
 def select(sql: str, scope: Scope) -> Result:
     """Run one SELECT (or WITH … SELECT, or a UNION) and give its result."""
-    try:
-        statements = sqlglot.parse(sql, read="mysql")
-    except SqlglotError as error:
-        raise syntax_error(_near(error, sql)) from None
+    statements = _parsed(sql)
     if len(statements) != 1 or not isinstance(statements[0], exp.Query):
         raise syntax_error(sql)
-    query = statements[0]
+    query: exp.Expr = statements[0].copy()
     while isinstance(query, exp.Subquery):
         query = query.this
     if not all(node.expressions for node in query.find_all(exp.Select)):
@@ -107,6 +105,15 @@ def select(sql: str, scope: Scope) -> Result:
         return _execute(connection, query, sql, with_types)
     finally:
         connection.close()
+
+
+@lru_cache(maxsize=256)
+def _parsed(sql: str) -> list[exp.Expr | None]:
+    """Clients ask the same again and again, and parsing is most of the work."""
+    try:
+        return sqlglot.parse(sql, read="mysql")
+    except SqlglotError as error:
+        raise syntax_error(_near(error, sql)) from None
 
 
 def _near(error: SqlglotError, sql: str) -> str:

@@ -19,7 +19,7 @@ from tests.unit.test_secrets import ID, KEY
 
 HOST = "oss.example.com"
 KEYS = f"&access_id={ID}&access_key={KEY}"
-TIMEOUT, INTERVAL = 900.0, 30.0
+TIMEOUT, INTERVAL = 900.0, 45.0
 
 V3, V4 = ("3.1.5", "3.2.4"), ("4.0.0", "4.2.5", "4.3.3")
 

@@ -68,7 +68,7 @@ def mended() -> Iterator[Row]:
     for profile, fault in {"3.2.4": DEAD_3, "4.0.0": DEAD_4, "4.2.5": DEAD_4, "4.3.3": DEAD_4}.items():
         for values, name in ((fault, "mended"), (DOWN, "back")):
             for mode in MODES if profile in {"3.2.4", "4.2.5"} else MODES[:1]:
-                for task in ("doing", "checkpoint", "stop", "restart", "pieces", "frozen"):
+                for task in ("doing", "checkpoint", "stop", "restart", *(("pieces", "frozen") * (mode == "deferred"))):
                     yield row(profile, name, passing(180, **values), f"{task}-{mode}", expect())
 
 

@@ -15,7 +15,7 @@ from tests.faults.tasks import Task
 from tests.faults.verdict import expect
 
 MODES = ("deferred", "blocking")
-V3, V4 = ("3.1.5", "3.2.4"), ("4.0.0", "4.2.5", "4.3.3")
+V3, V4 = ("3.2.4",), ("4.0.0", "4.2.5")
 GONE = expect("failed", "failed", "tenant2", "dropped|no NORMAL user tenant|exist", settles=False)
 NOT_ARCHIVED = expect("failed", "failed", "late", "Start it", settles=False)
 

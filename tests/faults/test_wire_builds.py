@@ -6,12 +6,17 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.faults.proxy import Kind
 from tests.faults.rig import Rig
 from tests.faults.tasks import tasks
 from tests.faults.wire import Case, run, writes_of
 
+KINDS = (Kind.DROP_BEFORE, Kind.DROP_AFTER)
 CASES = [
-    case for profile in ("3.1.5", "4.0.0", "4.3.3") for task in tasks(profile) for case in writes_of(profile, task)
+    case
+    for profile in ("3.1.5", "4.0.0", "4.3.3")
+    for task in tasks(profile)
+    for case in writes_of(profile, task, KINDS)
 ]
 
 

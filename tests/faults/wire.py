@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from tests.faults.proxy import BREAKING, LOGIN, Fault, Kind
@@ -42,26 +42,32 @@ def single(profile: str) -> Iterator[Case]:
     """One fault, once: every kind on every task, at each step that a task has."""
     for task in tasks(profile):
         yield from _at_reads(profile, task)
-        yield from writes_of(profile, task)
+        blocking = task.name.endswith("blocking")
+        yield from writes_of(profile, task, (Kind.DROP_BEFORE, Kind.RESET) if blocking else tuple(Kind))
         for sent in task.sends[:1]:
-            for kind in (Kind.HALF, Kind.RESET):
+            for kind in (Kind.RESET,) if blocking else (Kind.HALF, Kind.STALL):
                 yield Case(profile, task, Fault(kind, READ, after=sent), "read-back", _of_reads(task))
 
 
 def _at_reads(profile: str, task: Task) -> Iterator[Case]:
-    for kind in (Kind.DROP_BEFORE, Kind.DROP_AFTER, Kind.RESET):
-        yield Case(profile, task, Fault(kind, LOGIN), "login", _of_reads(task))
-    for kind in (Kind.DROP_BEFORE, Kind.HALF):
-        yield Case(profile, task, Fault(kind, READ), "first-read", _of_reads(task))
-    for kind in (Kind.DROP_AFTER, Kind.STALL, Kind.RESET):
-        yield Case(profile, task, Fault(kind, READ, skip=2), "third-read", _of_reads(task))
-    yield Case(profile, task, Fault(Kind.SLOW, count=FOR_EVER), "everything", expect())
+    """Every kind at each step; of a task that waits, some in the triggerer and the others in the worker."""
+    steps = {
+        "deferred": [(LOGIN, 0, Kind.DROP_BEFORE), (LOGIN, 0, Kind.RESET), (READ, 0, Kind.HALF), (READ, 2, Kind.RESET)],
+        "blocking": [(LOGIN, 0, Kind.DROP_AFTER), (READ, 0, Kind.DROP_BEFORE), (READ, 2, Kind.DROP_AFTER)],
+        "": [(READ, 2, Kind.STALL), (".", 0, Kind.SLOW)],
+    }
+    mode = task.name.partition("-")[2]
+    for when, found in steps.items():
+        for on, skip, kind in found if not mode or when in {mode, ""} else ():
+            where = "everything" if kind is Kind.SLOW else "login" if on == LOGIN else f"read-{skip + 1}"
+            wanted = expect() if kind is Kind.SLOW else _of_reads(task)
+            yield Case(profile, task, Fault(kind, on, skip, FOR_EVER if kind is Kind.SLOW else 1), where, wanted)
 
 
-def writes_of(profile: str, task: Task) -> Iterator[Case]:
+def writes_of(profile: str, task: Task, kinds: Iterable[Kind] = tuple(Kind)) -> Iterator[Case]:
     """Every kind on every statement that a task sends."""
     for number, sent in enumerate(task.sends):
-        for kind in Kind:
+        for kind in kinds:
             where = f"write-{number + 1}" if number else "write"
             yield Case(profile, task, Fault(kind, sent), where, _of_writes(task, kind))
 
@@ -69,7 +75,7 @@ def writes_of(profile: str, task: Task) -> Iterator[Case]:
 def lasting(profile: str) -> Iterator[Case]:
     """A server that cannot be reached, or answers nothing any more, until somebody mends it and the task runs again."""
     for task in tasks(profile):
-        for kind in (Kind.DROP_BEFORE, Kind.RESET):
+        for kind in (Kind.DROP_BEFORE,) if task.name.endswith("blocking") else (Kind.RESET,):
             yield Case(profile, task, Fault(kind, count=FOR_EVER), "everything", expect("retry", "success", LOST,
                        LOST_HINT))  # fmt: skip
             ready_at_once = profile == "3.2.4" and task.name.startswith("pieces")

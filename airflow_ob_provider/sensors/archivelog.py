@@ -143,8 +143,8 @@ class OceanBaseSensor(BaseSensorOperator):
 
     def _too_late(self, reason: str) -> AirflowSensorTimeout:
         return AirflowSensorTimeout(
-            f"{self.task_id}: not within {self.timeout:g} s: {reason.rstrip('.')}. Raise timeout, or remove the cause and "
-            "run the task again."
+            f"{self.task_id}: not within {self.timeout:g} s: {reason.rstrip('.')}. "
+            "Raise timeout, or remove the cause and run the task again."
         )
 
     def take_limits(self) -> None:

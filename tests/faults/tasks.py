@@ -37,8 +37,8 @@ class Task:
     """Regular expressions of the statements it may send, in their order; sensors and checks send none."""
     settles: bool = False
     """A success is followed by DOING, if nothing is wrong with the cluster any more."""
-    repeatable: bool = False
-    """A retry may send it again whatever became of it, because it does no harm."""
+    best_effort: bool = False
+    """It goes on whatever becomes of its statement."""
     rescheduled: bool = False
 
     @property
@@ -53,7 +53,7 @@ def tasks(profile: str) -> list[Task]:
         Task("prerequisites", _prerequisites, _ready, lambda box, result, _: "" if result["passed"] else "not passed"),
         Task("destination", _destination(old), _nowhere, _placed, (r"SET (backup_dest|LOG_ARCHIVE_DEST) = ",)),
         Task("option", lambda: SetArchiveOptionOperator(task_id="option", mode="mandatory"), _ready, _mandatory,
-             (r"SET (backup_log_archive_option|LOG_ARCHIVE_DEST) = ",) ),
+             (r"SET (backup_log_archive_option|LOG_ARCHIVE_DEST) = ",)),
         Task("start", _start, _ready, lambda box, *_: truth.on_its_way(box), (r"ALTER SYSTEM ARCHIVELOG",),
              settles=True),
     ]  # fmt: skip
@@ -77,7 +77,7 @@ def _waiting(mode: str) -> list[Task]:
             _ready,
             lambda box, result, _: truth.on_disk(box) if result["completed"] else "",
             (r"ALTER SYSTEM MINOR FREEZE",),
-            repeatable=True,
+            best_effort=True,
         ),
         Task(
             f"restart-{mode}",

@@ -120,7 +120,7 @@ def _writes(rig: Rig, task: Task, tries: list[Try], wanted: Expect, findings: Fi
         entry.sql.partition("*/ ")[2] for entry in rig.box.writes if entry.outcome in {"OK", "LOST"}
     )  # the proxy loses answers, so the server's record has their true outcome
     for sql, number in effects.items():
-        if number > 1 and not task.repeatable:
+        if number > 1:
             findings.add(DUPLICATE, f"took effect {number} times: {sql}")
     for number, each in enumerate(tries, 1):
         sent = [passed for passed in each.sent if passed.sql.startswith("ALTER")]

@@ -88,7 +88,7 @@ def dying(profile: str) -> Iterator[Case]:
     for task in tasks(profile):
         for sent in task.sends[:1]:
             for kind in (Kind.DROP_BEFORE, Kind.RESET):
-                first = "success" if task.repeatable else "retry"
+                first = "success" if task.best_effort else "retry"
                 fault = Fault(kind, sent)
                 yield Case(profile, task, fault, "write-and-death", expect(first, "success", LOST, LOST_HINT), DEATH)
 
@@ -108,6 +108,6 @@ def _of_reads(task: Task) -> Expect:
 
 def _of_writes(task: Task, kind: Kind) -> Expect:
     """What the server never had is a retry; what it has done is seen in its state, and is a success at once."""
-    lost = kind is Kind.DROP_BEFORE and not task.repeatable
+    lost = kind is Kind.DROP_BEFORE and not task.best_effort
     wanted = expect("retry" if lost else "success", "success", LOST, LOST_HINT)
     return wanted if kind in BREAKING else replace(wanted, first=frozenset({"success"}))

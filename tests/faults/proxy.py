@@ -125,7 +125,7 @@ class FaultProxy:
     def will_stall(self, text: str) -> bool:
         """Whether the next statement, if it is this one, never gets its answer."""
         with self._lock:
-            hits = (copy.deepcopy(fault).strikes(_bare(text)) for fault in self.faults)
+            hits = (copy.deepcopy(fault).strikes(bare(text)) for fault in self.faults)
             stalls = next((hit for hit in hits if hit), None) is Kind.STALL
         if stalls:
             self.stalled.clear()
@@ -206,7 +206,7 @@ class FaultProxy:
             return False
         kind = None
         if command[4] == _QUERY:
-            kind = self._strikes(_bare(command[5:].decode("utf-8", "replace")))
+            kind = self._strikes(bare(command[5:].decode("utf-8", "replace")))
         if kind is Kind.DROP_BEFORE:
             return False
         server.sendall(command)
@@ -231,7 +231,7 @@ class FaultProxy:
         return kind in {None, Kind.SLOW}
 
 
-def _bare(sql: str) -> str:
+def bare(sql: str) -> str:
     """Without the comment that says who asks."""
     return sql.partition("*/ ")[2] or sql
 

@@ -18,8 +18,9 @@ import pytest
 
 from airflow_ob_provider.hooks import oceanbase as hook_module
 from airflow_ob_provider.sandbox import Sandbox
+from airflow_ob_provider.sandbox.faults import Faults
 from airflow_ob_provider.triggers import oceanbase as trigger_module
-from tests.faults.proxy import FaultProxy, Passed
+from tests.faults.proxy import FaultProxy, Passed, bare
 from tests.faults.tasks import Task
 from tests.unit.operators import harness
 from tests.unit.operators.harness import Ending, Time, drive, drive_rescheduled, ending, make_context, patch_time
@@ -73,6 +74,8 @@ class Rig:
 
     def __init__(self, node: pytest.Item, box: Sandbox, proxy: FaultProxy, time: WorkerTime, ears: Ears) -> None:
         self.node, self.box, self.proxy, self.time, self.ears = node, box, proxy, time, ears
+        self.acted: list[str] = []
+        """What took effect although the server's answer was an error."""
         self.on_retry: list[Callable[[], object]] = [proxy.heal, box.faults.reset]
 
     def tries(self, task: Task, *, retries: int = 3) -> list[Try]:
@@ -160,16 +163,18 @@ def rig(
             time = WorkerTime(box)
             patch_time(time, monkeypatch)
             proxy.on_stall = lambda: time.spend(STALL_SECONDS)
-            _patch(monkeypatch, ears, proxy)
-            yield Rig(request.node, box, proxy, time, ears)
+            made = Rig(request.node, box, proxy, time, ears)
+            _patch(monkeypatch, made)
+            yield made
         finally:
             proxy.close()
 
 
-def _patch(monkeypatch: pytest.MonkeyPatch, ears: Ears, proxy: FaultProxy) -> None:
+def _patch(monkeypatch: pytest.MonkeyPatch, rig: Rig) -> None:
     """The same jitter every time; triggers and events are heard; an answer that never comes is not waited for long."""
     monkeypatch.setattr(trigger_module, "random", random.Random(0))
-    real_fired, real_connect = harness.fired, hook_module.connect
+    ears, proxy = rig.ears, rig.proxy
+    real_fired, real_connect, real_error = harness.fired, hook_module.connect, Faults.take_error
 
     def fired(trigger: Any) -> dict[str, Any]:
         ears.hear(json.dumps(trigger.serialize()))
@@ -193,5 +198,12 @@ def _patch(monkeypatch: pytest.MonkeyPatch, ears: Ears, proxy: FaultProxy) -> No
         connection.query = query
         return connection
 
+    def take_error(faults: Faults, sql: str, *, after: bool) -> Any:
+        taken = real_error(faults, sql, after=after)
+        if taken and after:
+            rig.acted.append(bare(sql))
+        return taken
+
+    monkeypatch.setattr(Faults, "take_error", take_error)
     monkeypatch.setattr(harness, "fired", fired)
     monkeypatch.setattr(hook_module, "connect", connect)

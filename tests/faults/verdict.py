@@ -115,20 +115,20 @@ def _time(tries: list[Try], findings: Findings) -> None:
 
 
 def _writes(rig: Rig, task: Task, tries: list[Try], wanted: Expect, findings: Findings) -> None:
-    """No statement twice in one try; in the next one only if the one before took no effect."""
-    effects = Counter(
-        entry.sql.partition("*/ ")[2] for entry in rig.box.writes if entry.outcome in {"OK", "LOST"}
-    )  # the proxy loses answers, so the server's record has their true outcome
-    for sql, number in effects.items():
-        if number > 1:
-            findings.add(DUPLICATE, f"took effect {number} times: {sql}")
+    """No statement twice in one try, and none again after it took effect, whatever its answer was or became of it."""
+    outcomes = iter(rig.box.writes)  # the proxy loses answers, so the server's record has their true outcome
+    acted = Counter(rig.acted)
+    done: set[str] = set()
     for number, each in enumerate(tries, 1):
         sent = [passed for passed in each.sent if passed.sql.startswith("ALTER")]
         for sql, times in Counter(passed.sql for passed in sent).items():
             if times > 1:
                 findings.add(DUPLICATE, f"try {number} sent {times} times: {sql}")
-        if not wanted.may_write and sent:
-            findings.add(WRONG, f"try {number} sent {[passed.sql for passed in sent]}")
         for passed in sent:
-            if not any(re.search(pattern, passed.sql) for pattern in task.sends):
-                findings.add(WRONG, f"try {number} sent what it has no business to send: {passed.sql}")
+            sql = passed.sql
+            if not wanted.may_write or not any(re.search(pattern, sql) for pattern in task.sends):
+                findings.add(WRONG, f"try {number} sent what it has no business to send: {sql}")
+            if sql in done:
+                findings.add(DUPLICATE, f"try {number} sent what had taken effect: {sql}")
+            if passed.reached and (next(outcomes).outcome in {"OK", "LOST"} or acted[sql] > 0):
+                done.add(sql)

@@ -52,13 +52,22 @@ def single(profile: str) -> Iterator[Case]:
 def _at_reads(profile: str, task: Task) -> Iterator[Case]:
     """Every kind at each step; of a task that waits, some in the triggerer and the others in the worker."""
     steps = {
-        "deferred": [(LOGIN, 0, Kind.DROP_BEFORE), (LOGIN, 0, Kind.RESET), (READ, 0, Kind.HALF), (READ, 2, Kind.RESET)],
-        "blocking": [(LOGIN, 0, Kind.DROP_AFTER), (READ, 0, Kind.DROP_BEFORE), (READ, 2, Kind.DROP_AFTER)],
-        "": [(READ, 2, Kind.STALL), (".", 0, Kind.SLOW)],
+        "deferred": [
+            (LOGIN, 0, Kind.DROP_BEFORE),
+            (READ, 0, Kind.HALF),
+            (READ, 2, Kind.RESET),
+            (READ, 2, Kind.DROP_AFTER),
+        ],
+        "blocking": [
+            (LOGIN, 0, Kind.DROP_AFTER),
+            (READ, 0, Kind.DROP_BEFORE),
+            (READ, 2, Kind.STALL),
+            (".", 0, Kind.SLOW),
+        ],
     }
     mode = task.name.partition("-")[2]
     for when, found in steps.items():
-        for on, skip, kind in found if not mode or when in {mode, ""} else ():
+        for on, skip, kind in found if not mode or when == mode else ():
             where = "everything" if kind is Kind.SLOW else "login" if on == LOGIN else f"read-{skip + 1}"
             wanted = expect() if kind is Kind.SLOW else _of_reads(task)
             yield Case(profile, task, Fault(kind, on, skip, FOR_EVER if kind is Kind.SLOW else 1), where, wanted)

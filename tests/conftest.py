@@ -20,6 +20,9 @@ os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{_HOME}/airflow.
 
 from airflow_ob_provider.sandbox import Sandbox  # noqa: E402
 
+# Here, because it sums up what xdist's workers report to a process that loads no conftest below this one.
+pytest_plugins = ("tests.faults.totals",)
+
 
 def pytest_unconfigure() -> None:
     shutil.rmtree(_HOME, ignore_errors=True)

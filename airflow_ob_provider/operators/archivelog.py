@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -37,8 +36,9 @@ Script = list[Statement]
 class _Progress:
     """What a task has done so far; it travels with each wait."""
 
-    until: float
-    """When ``timeout`` is over, by this worker's clock."""
+    until: float = 0.0
+    """When ``timeout`` is over, in seconds of the server's clock; 0 before the first look. A worker's may be set in the
+    middle of it, and the task may go on in another worker."""
     names: list[str] = field(default_factory=list)
     """The tenants it was decided for at first; one that is created later is not among "all"."""
     statements: list[str] = field(default_factory=list)
@@ -57,9 +57,9 @@ class _Progress:
         }
 
     @classmethod
-    def of_carry(cls, carry: dict[str, Any], until: float) -> Self:
+    def of_carry(cls, carry: dict[str, Any]) -> Self:
         return cls(
-            float(carry.get("until") or until),
+            float(carry.get("until") or 0.0),
             list(carry.get("names") or ()),
             list(carry.get("statements") or ()),
             {(name, Action(action)) for name, action in carry.get("asked") or ()},
@@ -78,7 +78,7 @@ class _SwitchOperator(TenantwiseOperator, WaitingOperator):
     def execute(self, context: Context) -> Any:
         """Check the arguments, then act by state."""
         self.check_arguments()
-        return self._act(context, _Progress(time.time() + float(self.timeout)))
+        return self._act(context, _Progress())
 
     def plan(self, snapshot: ArchiveSnapshot, asked: set[Asked]) -> tuple[Step, ...]:
         """What to do next for each governing row."""
@@ -98,7 +98,7 @@ class _SwitchOperator(TenantwiseOperator, WaitingOperator):
 
     def resume(self, context: Context, event: dict[str, Any] | None = None) -> Any:
         """Go on after STOPPING: read the state and plan anew."""
-        progress = _Progress.of_carry(carried(event), time.time() + float(self.timeout))
+        progress = _Progress.of_carry(carried(event))
         if event and event.get("status") == "timeout":
             return self._timed_out(context, progress)
         self.settle(event)
@@ -126,7 +126,7 @@ class _SwitchOperator(TenantwiseOperator, WaitingOperator):
         waiting = tuple(step.row.tenant.name for step, _ in planned if step.action is Action.WAIT)
         if waiting:
             wait = self.wait(waiting if snapshot.scope is Scope.TENANT else ())
-            left = progress.until - time.time()
+            left = progress.until - snapshot.read_at.timestamp()
             if left <= 0:
                 return self._timed_out(context, progress)
             return self.wait_for(wait, context, "resume", progress.to_carry(), seconds=left)
@@ -149,7 +149,7 @@ class _SwitchOperator(TenantwiseOperator, WaitingOperator):
 
     def timed_out(self, context: Context) -> Any:
         """The scheduler has ended the wait, and what it carried is gone: only the state tells what became of it."""
-        return self._timed_out(context, _Progress(0.0))
+        return self._timed_out(context, _Progress())
 
     def _timed_out(self, context: Context, progress: _Progress) -> Any:
         try:
@@ -181,6 +181,7 @@ class _SwitchOperator(TenantwiseOperator, WaitingOperator):
                 progress.failures.setdefault(name, ArchiveStateError(f"{name}: no NORMAL user tenant of that name"))
             snapshot = whole.of(names)
             progress.names = progress.names or list(names) or _names(snapshot)
+            progress.until = progress.until or snapshot.read_at.timestamp() + float(self.timeout)
             return snapshot, [self._scripted(dialect, step) for step in self.plan(snapshot, progress.asked)]
 
         return self.read(read)

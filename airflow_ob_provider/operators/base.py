@@ -25,6 +25,7 @@ from airflow_ob_provider.oceanbase.statements import Statement, check_tenant_nam
 from airflow_ob_provider.oceanbase.waits import Wait, Waiting
 from airflow_ob_provider.triggers.oceanbase import OceanBaseWaitTrigger
 from airflow_ob_provider.triggers.waiting import (
+    OUTER_SECONDS,
     FailureBudget,
     ProgressLog,
     ReadFailure,
@@ -45,10 +46,6 @@ READ_BACK_SECONDS = 20.0
 """How long a change is read back. Parameters reach every server in 2-3 s; ARCHIVELOG, whose answer was lost, may still
 be at work for 5 s."""
 READ_BACK_INTERVAL_SECONDS = 1.0
-
-
-OUTER_SECONDS = 60.0
-"""How much later the scheduler ends a deferred wait that has not ended itself, for instance because a read hangs."""
 
 
 class OceanBaseOperator(BaseOperator):

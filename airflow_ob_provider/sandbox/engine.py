@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import sqlglot
@@ -108,6 +109,13 @@ def tables_of(sql: str, scope: Scope) -> list[Table]:
 
 
 def _parse(sql: str) -> exp.Query:
+    """The query, for the caller to change."""
+    return _parsed(sql).copy()
+
+
+@lru_cache(maxsize=256)
+def _parsed(sql: str) -> exp.Query:
+    """Clients ask the same again and again, and parsing is most of the work."""
     try:
         statements = sqlglot.parse(sql, read="mysql")
     except SqlglotError as error:

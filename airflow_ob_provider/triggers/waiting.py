@@ -27,6 +27,8 @@ MAX_FAILURES = 5
 MIN_FAILURE_SECONDS = 120.0
 """… this long: a RootService switch takes a minute or two."""
 LOG_EVERY_SECONDS = 60.0
+OUTER_SECONDS = 60.0
+"""How much later the scheduler ends a deferred wait that has not ended itself, for instance because a read hangs."""
 ON_PARTIAL_FAILURE = ("fail", "continue")
 """What a task may do when some tenants have failed and others have not."""
 

@@ -21,7 +21,6 @@ from airflow.sdk.bases.sensor import AirflowRescheduleException
 from airflow.sdk.exceptions import AirflowSkipException, TaskDeferralError, TaskDeferred
 from airflow.sdk.serde import deserialize, serialize
 
-from airflow_ob_provider.operators import archivelog as operators_archivelog
 from airflow_ob_provider.operators import base as operators_base
 from airflow_ob_provider.sandbox import Sandbox
 from airflow_ob_provider.triggers import oceanbase as trigger_module
@@ -85,7 +84,7 @@ def clock(cluster: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Time:
 
 
 def patch_time(time: Time, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (operators_base, operators_archivelog, waiting, trigger_module, tenacity, tenacity.nap):
+    for module in (operators_base, waiting, trigger_module, tenacity, tenacity.nap):
         monkeypatch.setattr(module, "time", time)
     monkeypatch.setattr("airflow.sdk.bases.sensor.time", time)
     monkeypatch.setattr("airflow.sdk.bases.sensor.timezone", time)

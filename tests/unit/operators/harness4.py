@@ -12,7 +12,6 @@ from typing import Any
 import pymysql
 import pytest
 
-from airflow_ob_provider.operators import archivelog
 from airflow_ob_provider.sandbox import Sandbox
 from tests.unit.operators.harness import Time, make_context, patch_time
 
@@ -43,7 +42,6 @@ def clock(cluster: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Time:
     """No test sleeps; see :class:`Time`."""
     time = Time4(cluster)
     patch_time(time, monkeypatch)
-    monkeypatch.setattr(archivelog, "time", time)
     return time
 
 

@@ -17,9 +17,9 @@ from airflow_ob_provider.exceptions import (
     WaitRefusedError,
     WaitTimeoutError,
 )
-from airflow_ob_provider.operators.base import OUTER_SECONDS
 from airflow_ob_provider.operators.freeze import MinorFreezeOperator
 from airflow_ob_provider.sandbox import Sandbox
+from airflow_ob_provider.triggers.waiting import OUTER_SECONDS
 from tests.unit.operators.harness import TRIGGER_TIMEOUT, Time, drive, ending, make_context, writes
 
 FREEZE = "ALTER SYSTEM MINOR FREEZE"

@@ -20,8 +20,8 @@ from airflow_ob_provider.oceanbase.rows import UnreadableError
 from airflow_ob_provider.oceanbase.version import OceanBaseVersion
 from airflow_ob_provider.operators import archivelog
 from airflow_ob_provider.operators.archivelog import StartArchivelogOperator, freeze_is_useful, present_state
-from airflow_ob_provider.operators.base import OUTER_SECONDS
 from airflow_ob_provider.sandbox import Sandbox
+from airflow_ob_provider.triggers.waiting import OUTER_SECONDS
 from tests.unit.operators.harness import (
     TRIGGER_TIMEOUT,
     Time,

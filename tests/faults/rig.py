@@ -33,6 +33,8 @@ STALL_SECONDS = 15.0
 PATIENCE = 0.05
 """What it costs here, in real seconds: the answer never comes, however long one waits."""
 RETRY_DELAY = 60.0
+ENDLESS = "a wait without an end"
+"""How the harness's clock ends a wait that sleeps without end."""
 
 
 class HungError(BaseException):
@@ -83,7 +85,7 @@ class Rig:
         done: list[Try] = []
         for number in range(1, retries + 2):
             done.append(self._try(task, number, retries))
-            if done[-1].end.state != "retry":
+            if done[-1].end.state != "retry" or ENDLESS in done[-1].end.text:
                 break
             for action in self.on_retry:
                 action()

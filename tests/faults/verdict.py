@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tests.faults import truth
-from tests.faults.rig import Rig, Try
+from tests.faults.rig import ENDLESS, Rig, Try
 from tests.faults.tasks import TIMEOUT, Task
 from tests.faults.totals import COUNTED, count
 
@@ -21,7 +21,6 @@ SLACK = 300.0
 """Simulated seconds that a task may take past its timeout: the scheduler's own minute, the longest back-off between two
 reads that fail, and reads that stall."""
 SETTLING_SECONDS = 900.0
-ENDLESS = "a wait without an end"
 
 LOST = r"\[(2003|2006|2013|2055)\]"
 LOST_HINT = r"read the state|Check host and port"

@@ -20,6 +20,7 @@ class Kind(StrEnum):
 
 
 LOST_CONNECTION = 2013
+_MAY_HAVE_HAPPENED = frozenset({2006, LOST_CONNECTION, 2055, 4012, 4023, 4114, 4527})
 
 
 @dataclass(frozen=True)
@@ -314,6 +315,11 @@ class ServerError(Exception):
     def is_transient(self) -> bool:
         """Whether the state should be read again before anything is decided."""
         return self.fact.kind in {Kind.TRANSIENT, Kind.UNKNOWN}
+
+    @property
+    def may_have_happened(self) -> bool:
+        """Whether the statement may have taken effect as a whole, so that only the state tells."""
+        return self.errno in _MAY_HAVE_HAPPENED
 
     @property
     def is_state(self) -> bool:

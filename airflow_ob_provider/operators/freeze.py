@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_ob_provider.arguments import check_flag
 from airflow_ob_provider.exceptions import (
     ArchiveStateError,
+    NotVerifiedError,
     OceanBaseServerError,
     WaitReadError,
     WaitRefusedError,
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 _ON_TIMEOUT = ("warn", "fail")
+_UNANSWERED = "unanswered"
+"""What the wait carries where the answer was lost: only merges then tell that the freeze was done."""
 
 
 class MinorFreezeOperator(WaitingOperator):
@@ -33,7 +36,8 @@ class MinorFreezeOperator(WaitingOperator):
     Log backup starts from the latest minor compaction, so a freeze before it shortens the start; it is not required,
     and so the wait is best effort. The server has no sign of completion: that no frozen memtable is left
     (``gv$memstore_info``, IS_ACTIVE = 0) is the best there is, and on a cluster under heavy load new ones may follow
-    without end. Repeating a freeze is harmless, so a retry is safe.
+    without end. Repeating a freeze is harmless, so a retry is safe. One whose answer was lost is looked for; a retry
+    sends it again where nothing shows that it was done, or where the server could not be read until the end.
 
     On 4.x the manual does not advise it: log backup needs none. There the sign is that no mini merge has been under way
     for a while (``GV$OB_TABLET_COMPACTION_PROGRESS`` and ``_HISTORY``).
@@ -69,39 +73,45 @@ class MinorFreezeOperator(WaitingOperator):
         statement, tenant_ids, now = self.read(lambda dialect: _prepare(dialect, names))
         if self.is_dry_run:
             return self.planned([str(statement)]) | {"oceanbase_conn_id": self.oceanbase_conn_id}
-        failure: OceanBaseServerError | None = None
-        try:
-            self.hook.execute(statement)
-        except OceanBaseServerError as error:
-            if self.on_timeout == "fail":
-                raise
-            failure = error
-        result = {
+        result: dict[str, Any] = {
             "oceanbase_conn_id": self.oceanbase_conn_id,
             "changed": True,
             "statements": [str(statement)],
             "frozen_at": to_json(now),
         }
-        if failure:
-            self.log.warning("Going on without a freeze; log backup may take longer to start: %s", failure)
-            # A connection that was lost may have carried it; a refusal has changed nothing.
-            sent = result["statements"] if failure.is_transient else []
-            return result | {"changed": failure.is_transient, "statements": sent, "completed": False, "merges": None}
+        unanswered: dict[str, str] = {}
+        try:
+            self.hook.execute(statement)
+        except OceanBaseServerError as error:
+            if error.may_have_happened and waits:
+                self.log.warning("Whether memtables are frozen is not known; looking for it: %s", error)
+                unanswered = {_UNANSWERED: str(error)}
+            elif self.on_timeout == "fail":
+                raise
+            else:
+                self.log.warning("Going on without a freeze; log backup may take longer to start: %s", error)
+                # What is answered in passing may have frozen some servers; a refusal has changed nothing.
+                sent = result["statements"] if error.is_transient else []
+                return result | {"changed": error.is_transient, "statements": sent, "completed": False, "merges": None}
         if not waits:
             return result | {"completed": None}
-        return self.wait_for(FreezeDone(since=now, tenant_ids=tenant_ids), context, "frozen", result)
+        wait = FreezeDone(since=now, tenant_ids=tenant_ids)
+        return self.wait_for(wait, context, "frozen", result | unanswered)
 
     def frozen(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:  # noqa: ARG002
         """End of the wait. Best effort: only a freeze that is on disk is called complete, and none stops the DAG."""
-        result = carried(event)
+        result = dict(carried(event))
+        unanswered = result.pop(_UNANSWERED, None)
         try:
-            summary = self.settle(event)
-        except (ArchiveStateError, WaitReadError, WaitRefusedError, WaitTimeoutError) as error:
+            merges = self.settle(event).get("merges")
+            if unanswered and not merges:
+                raise NotVerifiedError(f"The freeze was not answered, and nothing shows that it was done: {unanswered}")
+        except (ArchiveStateError, NotVerifiedError, WaitReadError, WaitRefusedError, WaitTimeoutError) as error:
             if self.on_timeout == "fail":
                 raise
             self.log.warning("Going on without a finished freeze; log backup may take longer to start: %s", error)
             return {**result, "completed": False, "merges": None}
-        return {**result, "completed": True, "merges": summary.get("merges")}
+        return {**result, "completed": True, "merges": merges}
 
     def timed_out(self, context: Context) -> Any:
         """Go on with a warning, or fail. What was sent is read from the arguments: the wait's own memory is gone."""

@@ -80,6 +80,13 @@ def _waiting(mode: str) -> list[Task]:
             best_effort=True,
         ),
         Task(
+            f"strict-freeze-{mode}",
+            lambda: MinorFreezeOperator(task_id="freeze", on_timeout="fail", **operator),
+            _ready,
+            lambda box, *_: truth.on_disk(box),
+            (r"ALTER SYSTEM MINOR FREEZE",),
+        ),
+        Task(
             f"restart-{mode}",
             lambda: StartArchivelogOperator(task_id="start", restart_interrupted=True, **operator),
             _in("INTERRUPTED"),

@@ -175,3 +175,16 @@ def test_kinds_of_an_error(errno: int, transient: bool, state: bool) -> None:
     error = ServerError(errno, "x")
     assert error.is_transient is transient
     assert error.is_state is state
+
+
+@pytest.mark.parametrize("errno", [2006, 2013, 2055, 4012, 4023, 4114, 4527])
+def test_a_statement_that_may_have_happened(errno: int) -> None:
+    error = ServerError(errno, "text")
+    assert error.may_have_happened
+    assert error.is_transient
+
+
+@pytest.mark.parametrize("errno", [2003, 4025, 4263, 1227, 1235])
+def test_an_answer_that_tells_what_became_of_the_statement(errno: int) -> None:
+    """Never sent, done in part, or refused."""
+    assert not ServerError(errno, "text").may_have_happened

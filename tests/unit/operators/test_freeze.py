@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_ob_provider.exceptions import (
     ArchiveStateError,
+    NotVerifiedError,
     OceanBasePermanentError,
     OceanBaseTransientError,
     WaitReadError,
@@ -177,6 +178,41 @@ def test_a_freeze_that_is_refused_stops_no_start(
     assert (result["completed"], result["changed"]) == (False, may_have_happened)
     assert result["statements"] == ([FREEZE] if may_have_happened else [])
     assert writes(cluster) == [FREEZE]
+
+
+@deferrables
+@pytest.mark.parametrize("on_timeout", ["warn", "fail"])
+def test_a_freeze_whose_answer_is_lost_is_seen(
+    cluster: Sandbox, clock: Time, on_timeout: str, deferrable: bool
+) -> None:
+    """The merges tell that it was done, so it is not sent again."""
+    cluster.faults.drop_after = FREEZE
+    result = drive(freeze(on_timeout=on_timeout, deferrable=deferrable), make_context(), clock)
+    assert (result["completed"], result["changed"], result["statements"]) == (True, True, [FREEZE])
+    assert result["merges"] > 0
+    assert set(result) == {"oceanbase_conn_id", "changed", "statements", "frozen_at", "completed", "merges"}
+    assert writes(cluster) == [FREEZE]
+
+
+@pytest.mark.parametrize("on_timeout", ["warn", "fail"])
+def test_a_freeze_that_got_lost_is_not_called_complete(cluster: Sandbox, clock: Time, on_timeout: str) -> None:
+    cluster.faults.drop_before = FREEZE
+    end = ending(lambda: drive(freeze(on_timeout=on_timeout), make_context(), clock))
+    if on_timeout == "warn":
+        assert (end.result["completed"], end.result["merges"]) == (False, None)
+        return
+    assert end.state == "retry"
+    assert isinstance(end.error, NotVerifiedError)
+    assert "nothing shows that it was done: [2013]" in end.text
+    again = drive(freeze(on_timeout="fail"), make_context(2), clock)
+    assert again["completed"] is True
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_a_freeze_that_may_be_sent_again_only_where_nobody_waits(cluster: Sandbox, clock: Time, wait: bool) -> None:
+    cluster.faults.drop_after = FREEZE
+    end = ending(lambda: drive(freeze(on_timeout="fail", wait=wait), make_context(), clock))
+    assert end.state == ("success" if wait else "retry")
 
 
 @pytest.mark.parametrize("on_timeout", ["warn", "fail"])

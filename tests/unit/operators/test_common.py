@@ -29,7 +29,7 @@ WRITERS: dict[str, tuple[type, dict[str, Any], str]] = {
         "ALTER SYSTEM SET backup_dest_option =",
     ),
     "option": (SetArchiveOptionOperator, {"mode": "mandatory"}, "ALTER SYSTEM SET backup_log_archive_option ="),
-    "freeze": (MinorFreezeOperator, {"on_timeout": "fail"}, "ALTER SYSTEM MINOR FREEZE"),
+    "freeze": (MinorFreezeOperator, {"on_timeout": "fail", "wait": False}, "ALTER SYSTEM MINOR FREEZE"),
 }
 
 

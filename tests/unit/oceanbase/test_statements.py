@@ -105,7 +105,7 @@ def test_other_tenant_names_are_refused(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["a'); DROP TENANT sys; --", "a b", "1a", "a-b", "a" * 129, "", "ab\n", 7, None, b"a"])
 def test_hostile_tenant_names(name: object) -> None:
-    with pytest.raises(ValueError, match="is not a tenant name"):
+    with pytest.raises(ValueError, match=r"is not a tenant name \(1 to 128 letters, .*, not starting with a digit\)$"):
         check_tenant_names([name])
 
 

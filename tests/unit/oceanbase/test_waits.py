@@ -528,6 +528,8 @@ def test_unknown_is_not_to_be_wished_for() -> None:
 def test_several_statuses() -> None:
     found = piece_snapshot(pieces(SYS, status=PieceStatus.FREEZING), pieces(SHOP))
     assert kind(PiecesReady(statuses=("ACTIVE", "FREEZING")).judge(found)) == "R"
+    frozen = waiting(PiecesReady(statuses=("ACTIVE", "FROZEN")).judge(found))
+    assert frozen.reason.startswith("round 3, wanted ACTIVE or FROZEN and AVAILABLE: sys piece 0 FREEZING/AVAILABLE")
 
 
 @pytest.mark.parametrize("which", [SYS, SHOP])
@@ -538,7 +540,8 @@ def test_a_broken_piece_anywhere_in_the_round_ends_it(which: Tenant) -> None:
     assert found.reason.startswith(
         f"round 3 has unusable pieces: {which.name} piece 3 ACTIVE/AVAILABLE, 3 pieces, 1 br"
     )
-    assert "full data backup now" in found.hint
+    assert found.hint.startswith("Logs in these pieces cannot be restored. ")
+    assert found.hint.endswith("take a full data backup now.")
     assert kind(PiecesReady(tenants=("shop",)).judge(piece_snapshot(good, broken))) == "T"
 
 
@@ -551,6 +554,8 @@ def test_a_hole_ends_it() -> None:
     found = terminal(PiecesReady().judge(piece_snapshot(pieces(SYS, count=2, first_id=1, newest_id=3))))
     assert found.reason.startswith("round 3 has a hole in its pieces: sys piece 3")
     assert found.reason.endswith("1 missing")
+    assert found.hint.startswith("Logs in the missing pieces cannot be restored. ")
+    assert found.hint.endswith("Take a full data backup now.")
 
 
 def test_what_clean_up_took_is_no_fault() -> None:
@@ -572,8 +577,8 @@ def test_a_tenant_that_lacks_the_newest_pieces() -> None:
     behind = pieces(SHOP, count=3, first_id=1, newest_id=3, status=frozen)
     for tenants in ((), ("shop",)):
         found = waiting(PiecesReady(statuses=(frozen,), tenants=tenants).judge(piece_snapshot(now, behind)))
-        assert "shop piece 3" in found.reason
-        assert "the newest piece is 5" in found.reason
+        assert found.reason.startswith("round 3, wanted FROZEN and AVAILABLE: shop piece 3")
+        assert "; the newest piece is 5" in found.reason
     young = pieces(SHOP, count=1, first_id=5, newest_id=5, status=frozen)
     assert kind(PiecesReady(statuses=(frozen,)).judge(piece_snapshot(now, young))) == "R"
 
@@ -616,15 +621,23 @@ def test_a_tenant_that_has_left_the_round_is_waited_for_where_it_is_named_only()
 
 
 def test_pieces_of_no_user_tenant_are_a_warning() -> None:
-    assert "nothing is archived" in ready(PiecesReady().judge(piece_snapshot(pieces(SYS)))).warning
+    warning = ready(PiecesReady().judge(piece_snapshot(pieces(SYS)))).warning
+    assert warning.startswith("the round holds no piece of a user tenant")
+    assert warning.endswith("nothing is archived")
 
 
 def test_pieces_tell_what_there_is() -> None:
     many = [pieces(Tenant(number, f"t{number}"), count=2, first_id=1, newest_id=2) for number in range(1001, 1031)]
     found = ready(PiecesReady().judge(piece_snapshot(pieces(SYS, count=2, first_id=1, newest_id=2), *many)))
     assert found.warning == ""
-    assert found.summary["round"] == 3
-    assert (found.summary["tenants"], found.summary["pieces"]) == (30, 62)
+    assert {name: value for name, value in found.summary.items() if name != "newest"} == {
+        "round": 3,
+        "rounds": {"cluster": 3},
+        "read_at": "2024-04-13 17:00:00.000000+08:00",
+        "tenants": 30,
+        "pieces": 62,
+        "cleaned": 0,
+    }
     assert len(found.summary["newest"]) == 20
     assert found.summary["newest"][1] == {
         "tenant": "t1001",

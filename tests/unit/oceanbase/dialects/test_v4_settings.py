@@ -798,7 +798,8 @@ UNREADABLE = [
     {"interval": "²"},
     {"interval": "864" + "0" * 20},
 ]
-unreadable = pytest.mark.parametrize("rows", UNREADABLE, ids=["-".join(map(str, one.values())) for one in UNREADABLE])
+NAMES = ["no mode", "another mode", "no interval", "hours", "no number", "too long"]
+unreadable = pytest.mark.parametrize("rows", UNREADABLE, ids=NAMES)
 
 
 @unreadable

@@ -53,6 +53,7 @@ lint: .venv/.installed-dev ## Check style, types and module boundaries
 # It works on a copy of the sources, in mutants/; when interrupted, RESUME=1 goes on there.
 mutation: .venv/.installed-mutation ## Change the core in thousands of small ways and count what no test notices (an hour or more)
 	@$(if $(RESUME),,rm -rf mutants)
+	@$(RUN) python tests/mutation/stable_ids.py >/dev/null
 	@$(RUN) mutmut run
 	@$(RUN) python tests/mutation/report.py $(MUTATION_SCORE)
 

@@ -756,6 +756,7 @@ def test_a_destination_of_4_is_refused_before_anything_is_sent(wanted: str, prob
     assert destination.problem() is None
     (change,) = dialect(stopped()).plan_destination(WantedDestination(destination))
     assert change.refusal.startswith(f"destination {destination}: {problem}")
+    assert ("S3" in change.refusal) is (destination.scheme == "s3")
     assert change.statements == ()
     assert change.after == change.before == "file:///data/nfs/backup with recovery_window=7d"
     assert "hunter2" not in f"{change}"
@@ -775,6 +776,12 @@ def test_the_cluster_in_a_destination() -> None:
     assert change.before == change.after == "file:///data/obdemo with recovery_window=7d"
     (change,) = dialect(with_parameter(there, "backup_dest_option", "", "")).plan_destination(wanted)
     assert change.before == "file:///data/obdemo"
+
+
+def test_the_cluster_is_asked_for_only_where_its_name_is_needed() -> None:
+    server = stopped()
+    dialect(server).plan_destination(WantedDestination(Destination.parse("file:///data/new")))
+    assert "SHOW PARAMETERS LIKE 'cluster'" not in [one.text for one in server.asked]
 
 
 def test_a_clusters_name_that_is_not_shown_is_not_left_out() -> None:
@@ -889,13 +896,15 @@ def test_the_option_of_a_destination_may_change_while_a_round_runs() -> None:
 SPLITTING = "log_archive_piece_switch_interval=1d"
 
 
-@pytest.mark.parametrize(("now", "wanted"), [("recovery_window=7d", SPLITTING), (SPLITTING, "recovery_window=7d")])
+@pytest.mark.parametrize(
+    ("now", "wanted"), [("recovery_window=7d", SPLITTING), (SPLITTING, "recovery_window=7d"), ("", SPLITTING)]
+)
 def test_splitting_is_switched_only_in_stop(now: str, wanted: str) -> None:
     wish = WantedDestination(option=DestinationOption.check(wanted))
     (change,) = dialect(with_parameter(healthy(), "backup_dest_option", now, now)).plan_destination(wish)
     assert change.statements == ()
     assert change.refusal.startswith("log_archive_piece_switch_interval cannot be switched on or off while log backup")
-    assert f"(1235); keep it as it is (now: {now}), or stop log backup first" in change.refusal
+    assert f"(1235); keep it as it is (now: {now or 'no option'}), or stop log backup first" in change.refusal
     (change,) = dialect(with_parameter(stopped(), "backup_dest_option", now, now)).plan_destination(wish)
     assert (len(change.statements), change.refusal) == (1, "")
     (change,) = dialect(with_parameter(without_state(), "backup_dest_option", now, now)).plan_destination(wish)

@@ -196,7 +196,8 @@ def test_an_interval_alone_needs_a_destination(days: int) -> None:
     server.remove("ARCHIVE_DEST", 1002)
     shop, bank = plan(server, to(days=days))
     assert shop.statements == ()
-    assert "destination is not set" in shop.refusal
+    assert shop.refusal.startswith("its destination is not set, and mode (BINDING) and piece interval")
+    assert shop.refusal.endswith("set it first")
     assert (bank.refusal, len(bank.statements)) == ("", int(days != 1))
 
 

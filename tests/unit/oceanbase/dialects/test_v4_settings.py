@@ -665,7 +665,15 @@ def test_parameters_that_are_not_shown_are_written() -> None:
     server.clear("GV$OB_PARAMETERS")
     change = plan(server, WantedOption(lag_target=120, concurrency=0), "shop")[0]
     assert len(change.statements) == 2
-    assert "not shown" in change.before
+    shown = "archive_lag_target not shown, log_archive_concurrency not shown"
+    assert change.before == f"file:///data/nfs/shop, OPTIONAL, pieces of 1d, {shown}"
+
+
+def test_each_parameter_is_compared_by_itself() -> None:
+    change = plan(healthy(), WantedOption(lag_target=120, concurrency=4), "shop")[0]
+    assert texts(change) == ["ALTER SYSTEM SET log_archive_concurrency = '4' TENANT = 'shop'"]
+    change = plan(healthy(), WantedOption(lag_target=60, concurrency=0), "shop")[0]
+    assert texts(change) == ["ALTER SYSTEM SET archive_lag_target = '60s' TENANT = 'shop'"]
 
 
 def test_servers_that_differ_are_not_settled() -> None:
@@ -673,6 +681,7 @@ def test_servers_that_differ_are_not_settled() -> None:
     server.parameter(1002, "archive_lag_target", "120s", "60s")
     shop, bank = plan(server, WantedOption(lag_target=60))
     assert not shop.settled
+    assert shop.before.endswith(", archive_lag_target 120s / 60s")
     assert bank.settled
     server.parameter(1002, "archive_lag_target", "60s", "60s")
     assert plan(server, WantedOption(lag_target=60), "shop")[0].settled
@@ -719,6 +728,8 @@ def test_without_a_destination_only_concurrency_can_be_set() -> None:
         assert "first" in change.refusal
         assert change.unset
         assert not change.to_mandatory
+    both = plan(server, WantedOption(mode=ArchiveMode.MANDATORY, lag_target=60), "shop")[0]
+    assert both.refusal.startswith("lag_target needs a destination (4179): set it first; its destination is not set, ")
     change = plan(server, WantedOption(concurrency=4), "shop")[0]
     assert (len(change.statements), change.refusal, change.unset) == (1, "", True)
     assert not plan(server, WantedOption(concurrency=4), "bank")[0].unset
@@ -726,9 +737,12 @@ def test_without_a_destination_only_concurrency_can_be_set() -> None:
 
 @pytest.mark.parametrize("compression", list(Compression))
 def test_4_x_does_not_compress(compression: Compression) -> None:
-    for change in plan(stopped(), WantedOption(compression=compression, concurrency=4)):
+    changes = plan(stopped(), WantedOption(compression=compression, concurrency=4))
+    assert [change.place for change in changes] == ["shop", "bank"]
+    for change in changes:
         assert change.statements == ()
         assert "keep" in change.refusal
+        assert change.before == change.after == f"file:///data/nfs/{change.place}, OPTIONAL, pieces of 1d"
 
 
 @pytest.mark.parametrize(
@@ -781,8 +795,8 @@ def test_mode_and_parameters_go_together_or_not_at_all() -> None:
     change = plan(stopped(), wanted, "shop")[0]
     assert len(change.statements) == 3
     assert change.to_mandatory
-    for words in ("MANDATORY", "archive_lag_target 60s", "log_archive_concurrency 4"):
-        assert words in change.after
+    tuned = "archive_lag_target 60s, log_archive_concurrency 4"
+    assert change.after == f"file:///data/nfs/shop, MANDATORY, pieces of 1d, {tuned}"
     change = plan(healthy(), wanted, "shop")[0]
     assert change.statements == ()
     assert "1235" in change.refusal

@@ -226,7 +226,9 @@ def test_legal(uri: str) -> None:
     ],
 )
 def test_refused(uri: str, problem: str) -> None:
-    assert str(Destination.parse(uri).problem()).startswith(problem)
+    found = str(Destination.parse(uri).problem())
+    assert found.startswith(problem)
+    assert ("OBS is reached as s3://" in found) is uri.lower().startswith("obs:")
 
 
 @pytest.mark.parametrize(
@@ -250,6 +252,7 @@ def test_braces_that_name_nothing(path: str) -> None:
 def test_a_place_of_its_own_for_each_tenant(path: str, names: set[str], filled: str) -> None:
     destination = Destination.parse(f"file://{path}")
     assert destination.placeholders == names
+    assert (destination.problem() is None) is ("nothing" not in names)
     one = destination.filled(cluster="prod", tenant="shop", tenant_id="1002")
     assert (one.scheme, one.path) == ("file", filled)
     assert destination.filled() == destination, "what is not told stays open"
@@ -480,5 +483,9 @@ def test_splitting(text: str, splits: bool) -> None:
 
 def test_a_login_in_the_place_of_the_bucket_is_refused_and_not_shown() -> None:
     destination = Destination.parse("oss://AKID42:wJalr@bucket/dir?host=h.example.com")
-    assert "login" in str(destination.problem())
+    assert str(destination.problem()).startswith("it holds a login before '@'")
     assert "wJalr" not in str(destination)
+
+
+def test_an_at_sign_in_a_directory_is_no_login() -> None:
+    assert Destination.parse("file:///data/@archive/logs").problem() is None

@@ -82,6 +82,7 @@ def test_like_matches_the_name_and_no_other(name: str, other: str) -> None:
 
 def test_like_of_the_documented_pitfall() -> None:
     assert like_literal("backup_dest") == r"'backup\_dest'"
+    assert like_literal("a%b") == r"'a\%b'"
 
 
 @pytest.mark.parametrize("tenants", [None, [], (), set()])

@@ -194,7 +194,9 @@ def test_doing_tells_what_runs() -> None:
 
 
 def test_doing_without_a_user_tenant_archives_nothing() -> None:
-    assert ready(ArchiveDoing().judge(snapshot(row(SYS)))).warning.endswith("nothing is archived")
+    warning = ready(ArchiveDoing().judge(snapshot(row(SYS)))).warning
+    assert warning.startswith("log backup is DOING, but the cluster has no user tenant")
+    assert warning.endswith("nothing is archived")
 
 
 @pytest.mark.parametrize("state", [state for state in ArchiveState if state not in {"DOING", "INTERRUPTED"}])
@@ -285,6 +287,22 @@ def test_rounds_of_tenants_are_their_own_where_tenants_archive() -> None:
 def test_a_round_that_did_not_start() -> None:
     found = terminal(ArchiveDoing(since=LATE).judge(snapshot(row(SYS, "STOP"), tenants=(SHOP, BANK))))
     assert found.reason == "log backup is not running: sys STOP (round 3), 60 s after the first look"
+    assert found.hint.startswith("Start it (StartArchivelogOperator, ")
+    assert "or find out who stopped it: module 'log_archive' of" in found.hint
+
+
+def test_the_very_first_round() -> None:
+    """Where none is asked for, round 0 is no older one."""
+    for found in (snapshot(row(SYS, "STOP", round_id=0)), by_tenant(row(SHOP, "STOP", round_id=0))):
+        reason = waiting(ArchiveDoing(since=EARLY).judge(found)).reason
+        assert reason.startswith("0 of 1 are DOING; ")
+    assert kind(ArchiveDoing().judge(by_tenant(row(SHOP, "INTERRUPTED", round_id=0)))) == "T"
+
+
+def test_all_that_is_waited_for_is_told() -> None:
+    found = snapshot(row(SYS), row(SHOP), row(BANK, "BEGINNING"), tenants=(SHOP, BANK, Tenant(1003, "new")))
+    reason = "2 of 4 are DOING; bank BEGINNING (round 3); no archive row yet: new"
+    assert waiting(ArchiveDoing().judge(found)).reason == reason
 
 
 # --- ArchiveStopped ---------------------------------------------------------------------------------------------------

@@ -204,7 +204,7 @@ def test_an_interval_alone_needs_a_destination(days: int) -> None:
 def test_an_option_of_3_x_is_refused() -> None:
     wanted = WantedDestination(None, DestinationOption.parse("recovery_window=7d"))
     for change in plan(stopped(), wanted):
-        assert "piece_switch_interval" in change.refusal
+        assert change.refusal.startswith("destination_option is of 3.x; 4.x has piece_switch_interval")
 
 
 @pytest.mark.parametrize("wanted", [to(), WantedOption()])
@@ -235,8 +235,9 @@ def test_refused_while_a_round_exists_that_is_not_stop(
     change = plan(server, wanted, "shop")[0]
     assert change.statements == ()
     assert not change.to_mandatory
-    for words in (status, "STOP", "1235", "gap", "full data backup"):
+    for words in (status, "STOP", "1235", "gap", "Keep them as they are, or stop log backup of this tenant first"):
         assert words in change.refusal
+    assert change.refusal.endswith("take a full data backup after the next start")
     assert change.before == change.after
 
 
@@ -279,7 +280,7 @@ def test_a_tenant_whose_state_is_not_shown_is_not_changed() -> None:
     found.archive = lambda: snapshot.of(["bank"])  # type: ignore[method-assign]
     change = found.plan_destination(to("file:///data/new"), ["shop"])[0]
     assert change.statements == ()
-    assert "not shown" in change.refusal
+    assert change.refusal.startswith("its state is not shown")
 
 
 # --- destination: a place for each ------------------------------------------------------------------------------------
@@ -313,6 +314,7 @@ def test_two_tenants_cannot_share_a_place(uri: str) -> None:
         assert change.statements == ()
         for words in ("9081", "{tenant}", "2 tenants"):
             assert words in change.refusal
+        assert change.before == change.after == f"file:///data/nfs/{change.place}, OPTIONAL, pieces of 1d"
 
 
 @pytest.mark.parametrize("uri", ["file:///data/nfs/bank", "file:///data/nfs/bank/"])
@@ -498,7 +500,7 @@ def test_keys_that_are_not_shown_have_to_be_given(uri: str, kind: str) -> None:
     server.destination(1002, uri)
     change = plan(server, wish(kind), "shop")[0]
     assert change.statements == ()
-    assert "dest_conn_id" in change.refusal
+    assert change.refusal.endswith("give the connection that holds them (dest_conn_id)")
     change = plan(server, wish(kind, Keys(NEW_ID, NEW_KEY)), "shop")[0]
     (text,) = texts(change)
     assert f"access_id={NEW_ID}&access_key={NEW_KEY}" in text
@@ -621,6 +623,11 @@ def test_schemes_by_version(scheme: str, number: str) -> None:
     if doubt:
         assert "BP" in doubt
         assert "9026" in doubt
+
+
+def test_the_version_that_is_needed_is_told() -> None:
+    assert str(v4_places.scheme_problem("s3", version("4.1.0.0"))).endswith("which came with 4.2.1.7 and 4.3.0")
+    assert str(v4_places.scheme_doubt("s3", version("4.2.1.0"))).startswith("s3:// needs 4.2.1 BP7 or later")
 
 
 # --- options ----------------------------------------------------------------------------------------------------------
@@ -843,7 +850,7 @@ def test_what_cannot_be_read_is_not_guessed_where_all_is_written_again(rows: dic
         assert shop.statements == ()
         assert shop.before == shop.after
         assert not shop.to_mandatory
-        for words in ("cannot be read", "by hand"):
+        for words in ("cannot be read", "by hand, with LOCATION, BINDING and PIECE_SWITCH_INTERVAL"):
             assert words in shop.refusal
         assert (bank.refusal, len(bank.statements)) == ("", 1)
 
@@ -916,8 +923,10 @@ def test_s3_is_refused_while_the_lag_target_is_too_small_for_it(lag: str, refuse
     assert bool(shop.refusal) is refused
     assert bool(shop.statements) is not refused
     if refused:
-        for words in ("4179", "60 s", "lag_target", "SetArchiveOptionOperator"):
-            assert words in shop.refusal
+        assert "(4179): set lag_target (SetArchiveOptionOperator) first" in shop.refusal
+        assert "60 s" in shop.refusal
+        assert shop.before == shop.after == "file:///data/nfs/shop, OPTIONAL, pieces of 1d"
+    assert (shop.place, bank.place) == ("shop", "bank")
     assert (bank.refusal, len(bank.statements)) == ("", 1)
     assert plan(server, to(OSS), "shop")[0].refusal == "", "of S3 only"
 

@@ -252,6 +252,13 @@ def stopped(uri: str) -> FakeServer4:
     return server
 
 
+def test_a_hostile_destination_is_not_sent_and_not_shown() -> None:
+    place = Destination.parse("oss://b/d?host=h").with_keys(Keys("id", "hunter2';DROP"))
+    with pytest.raises(ValueError, match="^destination holds a quote") as caught:
+        v4_statements.destination("", place, ArchiveMode.OPTIONAL, 1)
+    assert "hunter2" not in str(caught.value)
+
+
 @given(names, secrets, secrets, hosts)
 def test_a_destination_is_quoted_or_refused_and_its_keys_are_never_shown(
     path: str, access_id: str, access_key: str, host: str

@@ -254,7 +254,7 @@ def stopped(uri: str) -> FakeServer4:
 
 def test_a_hostile_destination_is_not_sent_and_not_shown() -> None:
     place = Destination.parse("oss://b/d?host=h").with_keys(Keys("id", "hunter2';DROP"))
-    with pytest.raises(ValueError, match="^destination holds a quote") as caught:
+    with pytest.raises(ValueError, match=r"^destination holds a quote") as caught:
         v4_statements.destination("", place, ArchiveMode.OPTIONAL, 1)
     assert "hunter2" not in str(caught.value)
 

@@ -384,3 +384,7 @@ def test_statements_whose_rows_may_hold_keys(sql: str) -> None:
 @pytest.mark.parametrize("sql", ["", "SELECT 1", "SELECT * FROM gv$tenant", "SELECT * FROM CDB_OB_ARCHIVELOG"])
 def test_statements_whose_rows_hold_none(sql: str) -> None:
     assert not shows_keys(sql)
+
+
+def test_occurrences_that_overlap_are_masked_whole() -> None:
+    assert redact("the key aaaaa, and aa", ["aa"]) == "the key ***, and ***"

@@ -229,6 +229,8 @@ def test_refused(uri: str, problem: str) -> None:
     found = str(Destination.parse(uri).problem())
     assert found.startswith(problem)
     assert ("OBS is reached as s3://" in found) is uri.lower().startswith("obs:")
+    if " is not one of " in found and "OBS" not in found:
+        assert found.endswith("file, oss, cos, s3, azblob (lower case)")
 
 
 @pytest.mark.parametrize(

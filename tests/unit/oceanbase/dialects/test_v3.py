@@ -757,6 +757,7 @@ def test_a_destination_of_4_is_refused_before_anything_is_sent(wanted: str, prob
     (change,) = dialect(stopped()).plan_destination(WantedDestination(destination))
     assert change.refusal.startswith(f"destination {destination}: {problem}")
     assert ("S3" in change.refusal) is (destination.scheme == "s3")
+    assert change.refusal.endswith("file, oss, cos") is (destination.scheme == "azblob")
     assert change.statements == ()
     assert change.after == change.before == "file:///data/nfs/backup with recovery_window=7d"
     assert "hunter2" not in f"{change}"

@@ -184,7 +184,8 @@ def test_tenants_that_are_not_there_or_not_normal_hold_up_no_other(
     for name in ("bank", "nobody", "sys", "META$1002"):
         found = {change.place: change for change in plan(server, wanted, name, "shop")}
         assert set(found) == {name, "shop"}
-        assert "NORMAL" in found[name].refusal
+        assert found[name].refusal.startswith("no user tenant of that name is NORMAL")
+        assert found[name].before == found[name].after == v4_places.NOT_SET
         assert found[name].statements == ()
         assert (len(found["shop"].statements), found["shop"].refusal) == (1, "")
     assert [change.place for change in plan(server, wanted)] == ["shop"]
@@ -196,6 +197,7 @@ def test_an_interval_alone_needs_a_destination(days: int) -> None:
     server.remove("ARCHIVE_DEST", 1002)
     shop, bank = plan(server, to(days=days))
     assert shop.statements == ()
+    assert shop.unset
     assert shop.refusal.startswith("its destination is not set, and mode (BINDING) and piece interval")
     assert shop.refusal.endswith("set it first")
     assert (bank.refusal, len(bank.statements)) == ("", int(days != 1))
@@ -265,6 +267,11 @@ def test_each_tenant_has_its_own_plan() -> None:
     shop, bank = plan(server, to("file:///data/new/{tenant}"))
     assert (len(shop.statements), bool(shop.refusal)) == (1, False)
     assert (len(bank.statements), bool(bank.refusal)) == (0, True)
+
+
+def test_what_a_round_stands_in_the_way_of_is_told() -> None:
+    change = plan(healthy(), to("file:///data/new", days=2), "shop")[0]
+    assert "can become file:///data/new, OPTIONAL, pieces of 2d only without a round" in change.refusal
 
 
 def test_the_same_destination_is_fine_while_a_round_runs() -> None:
@@ -867,13 +874,16 @@ def test_a_mode_that_cannot_be_read_is_written_where_one_is_wanted(mode: Archive
     assert change.to_mandatory is (mode is ArchiveMode.MANDATORY), "it may have been optional"
 
 
+SHOWN = "OPTIONAL, pieces of 1d"
+
+
 @pytest.mark.parametrize("path", ["backuparchive", "://", f"bucket?access_id={ID}&access_key={KEY}"])
 def test_a_place_that_cannot_be_read(path: str) -> None:
     server = stopped()
     server.destination(1002, path)
     place = dialect(server).destinations()[0]
     assert (place.uri, place.destination) == (path, None)
-    assert str(place) != v4_places.NOT_SET
+    assert str(place) == f"{path.partition('?')[0]}{'?access_id=***&access_key=***' if '?' in path else ''}, {SHOWN}"
     assert KEY not in str(place)
     shop, bank = plan(server, to("file:///data/new/{tenant}"))
     assert "LOCATION=file:///data/new/shop " in texts(shop)[0]
@@ -899,7 +909,7 @@ def test_a_write_that_lifts_defer_is_told(wanted: WantedDestination | WantedOpti
     change = plan(server, wanted, "shop")[0]
     assert len(change.statements) == 1
     assert "DEFER" in change.before
-    assert "no longer in DEFER" in change.after
+    assert change.after.endswith("d, no longer in DEFER")
     server.destination(1002, "file:///data/nfs/shop")
     change = plan(server, wanted, "shop")[0]
     assert "DEFER" not in change.before + change.after

@@ -624,6 +624,7 @@ def test_schemes_by_version(scheme: str, number: str) -> None:
     assert bool(change.refusal) is (sign == "-")
     assert bool(change.statements) is (sign != "-")
     assert bool(doubt) is (sign == "?")
+    assert bool(v4_places.scheme_problem(scheme, version(number))) is (sign == "-")
     if sign == "-":
         assert f"{scheme}://" in change.refusal
         assert number in change.refusal

@@ -491,3 +491,12 @@ def test_a_login_in_the_place_of_the_bucket_is_refused_and_not_shown() -> None:
 
 def test_an_at_sign_in_a_directory_is_no_login() -> None:
     assert Destination.parse("file:///data/@archive/logs").problem() is None
+
+
+@pytest.mark.parametrize(
+    ("uri", "scheme", "path"),
+    [("s3://bucket/dir?host=http://h", "s3", "bucket/dir"), ("file:///data/X//", "file", "/data/X")],
+)
+def test_only_slashes_end_a_path_and_only_the_first_sign_ends_a_scheme(uri: str, scheme: str, path: str) -> None:
+    found = Destination.parse(uri)
+    assert (found.scheme, found.path) == (scheme, path)

@@ -80,6 +80,11 @@ def test_like_matches_the_name_and_no_other(name: str, other: str) -> None:
     assert server_like(literal[1:-1], other) == (name == other)
 
 
+def test_a_name_that_cannot_be_quoted_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^value holds a quote"):
+        like_literal("a'b")
+
+
 def test_like_of_the_documented_pitfall() -> None:
     assert like_literal("backup_dest") == r"'backup\_dest'"
     assert like_literal("a%b") == r"'a\%b'"

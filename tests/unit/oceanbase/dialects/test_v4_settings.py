@@ -111,16 +111,18 @@ def test_a_first_destination_gets_the_defaults() -> None:
 def test_the_interval_as_manual_and_kernel_write_it(shown: str) -> None:
     server = healthy()
     server.destination(1002, "file:///data/nfs/shop", interval=shown)
-    assert plan(server, to("file:///data/nfs/shop"), "shop")[0].statements == ()
-    assert plan(server, to(days=1), "shop")[0].statements == ()
+    for wanted in (to("file:///data/nfs/shop"), to(days=1)):
+        change = plan(server, wanted, "shop")[0]
+        assert (change.statements, change.refusal) == ((), ""), "nothing to be done, and so nothing to refuse"
 
 
 @pytest.mark.parametrize("shown", ["Optional", "OPTIONAL", "optional"])
 def test_the_mode_as_manual_and_kernel_write_it(shown: str) -> None:
     server = healthy()
     server.destination(1002, "file:///data/nfs/shop", binding=shown)
-    assert plan(server, to("file:///data/nfs/shop"), "shop")[0].statements == ()
-    assert plan(server, WantedOption(mode=ArchiveMode.OPTIONAL), "shop")[0].statements == ()
+    for wanted in (to("file:///data/nfs/shop"), WantedOption(mode=ArchiveMode.OPTIONAL)):
+        change = plan(server, wanted, "shop")[0]
+        assert (change.statements, change.refusal) == ((), "")
 
 
 @pytest.mark.parametrize("interval", ["36h", "soon", "0", "", "90000000000"])
@@ -861,6 +863,12 @@ def test_what_cannot_be_read_is_not_guessed_where_all_is_written_again(rows: dic
         for words in ("cannot be read", "by hand, with LOCATION, BINDING and PIECE_SWITCH_INTERVAL"):
             assert words in shop.refusal
         assert (bank.refusal, len(bank.statements)) == ("", 1)
+
+
+def test_what_the_catalogue_lacks_is_told() -> None:
+    server = healthy()
+    server.destination(1002, "file:///data/nfs/shop", binding=None, interval=None)
+    assert str(dialect(server).destinations()[0]) == "file:///data/nfs/shop, no binding, pieces of no interval"
 
 
 @pytest.mark.parametrize("mode", list(ArchiveMode))

@@ -417,11 +417,12 @@ def test_a_value_is_masked_in_every_spelling(spelling: str) -> None:
     [
         ("a%2Fb", "a/b"),
         ("ab\x01cd", r"ab\x01cd"),
+        ("it's", r"it\'s"),
         ("x", "x"),
         ("XX", "XX"),
         ("no\ud800text", "no\ud800text"),
     ],
-    ids=["given encoded", "in a representation", "short", "short capitals", "not Unicode"],
+    ids=["given encoded", "in a representation", "SQL", "short", "short capitals", "not Unicode"],
 )
 def test_other_secrets_by_value(secret: str, shown: str) -> None:
     assert redact(f"1 {shown} 2", [secret]) == "1 *** 2"

@@ -111,6 +111,7 @@ def test_a_first_destination_gets_the_defaults() -> None:
 def test_the_interval_as_manual_and_kernel_write_it(shown: str) -> None:
     server = healthy()
     server.destination(1002, "file:///data/nfs/shop", interval=shown)
+    assert dialect(server).destinations()[0].days == 1
     for wanted in (to("file:///data/nfs/shop"), to(days=1)):
         change = plan(server, wanted, "shop")[0]
         assert (change.statements, change.refusal) == ((), ""), "nothing to be done, and so nothing to refuse"

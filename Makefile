@@ -3,6 +3,9 @@
 # Coverage with branches, in per cent: what decides about a backup, and everything else.
 COVERAGE_CORE := 100
 COVERAGE_REST := 95
+# Changes to the core that its tests must notice, in per cent.
+MUTATION_SCORE := 90
+MUTATION_KBYTES := 6000000
 
 PROFILE ?= 3.2.4
 PYTHON ?= python3.11 python3.12 python3.13 python3
@@ -31,7 +34,7 @@ INPUTS := pyproject.toml constraints.txt overrides.txt airflow_ob_provider/__ini
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: demo test lint setup constraints clean help
+.PHONY: demo test lint mutation setup constraints clean help
 
 demo: .venv/.installed ## Show the provider at work: PROFILE=<version>, or CONN=<connection JSON> [APPLY=1] [DESTINATION=<where>]
 	@$(RUN) python -m demo.run
@@ -48,6 +51,14 @@ lint: .venv/.installed-dev ## Check style, types and module boundaries
 	@$(RUN) mypy
 	@$(RUN) lint-imports --no-logo
 
+# It works on a copy of the sources, in mutants/; when interrupted, RESUME=1 goes on there. A changed loop may never end
+# and take memory all the while, so there is a limit to it.
+mutation: .venv/.installed-mutation ## Change the core in thousands of small ways and count what no test notices (an hour or more)
+	@$(if $(RESUME),,rm -rf mutants)
+	@$(RUN) python tests/mutation/stable_ids.py >/dev/null
+	@ulimit -v $(MUTATION_KBYTES); $(RUN) mutmut run
+	@$(RUN) python tests/mutation/report.py $(MUTATION_SCORE)
+
 setup: .venv/.installed ## Create .venv with the provider and its sandbox (PYTHON=<path> chooses the Python)
 	@echo 'Ready: .venv/bin/python'
 
@@ -56,19 +67,20 @@ constraints: .venv/bin/uv ## Resolve all dependencies anew and write constraints
 	  echo '# What a full development install resolves to; every install below .venv is held to these versions.'; \
 	  echo '# Refresh it with: make constraints'; \
 	  .venv/bin/uv pip compile --quiet --no-header --no-annotate --no-emit-index-url --python-version 3.11 \
-	    --extra sandbox --extra kernel --extra mysql-connector --group dev --override overrides.txt pyproject.toml; \
+	    --extra sandbox --extra kernel --extra mysql-connector --group dev --group mutation \
+	    --override overrides.txt pyproject.toml; \
 	} > constraints.txt.new || { rm -f constraints.txt.new; exit 1; }
 	@mv constraints.txt.new constraints.txt
 
 clean: ## Remove everything that these targets have created
-	@rm -rf .venv .airflow build dist .coverage .coverage.* htmlcov constraints.txt.new
+	@rm -rf .venv .airflow build dist .coverage .coverage.* htmlcov mutants constraints.txt.new
 	@rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.* ## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
-# Two stamps, because `make demo` need not wait for the development tools.
+# Stamps of their own, because `make demo` need not wait for the development tools, nor `make test` for mutmut.
 .venv/.installed: .venv/bin/uv $(INPUTS)
 	@echo 'Installing the provider and its sandbox into .venv (once; a minute or two) ...' >&2
 	@$(UV_INSTALL) --reinstall-package airflow-ob-provider -e '.[sandbox]'
@@ -77,6 +89,11 @@ help: ## List the targets
 .venv/.installed-dev: .venv/.installed $(INPUTS)
 	@echo 'Installing the development tools into .venv (once) ...' >&2
 	@$(UV_INSTALL) --group dev -e '.[sandbox,kernel,mysql-connector]'
+	@touch $@
+
+.venv/.installed-mutation: .venv/.installed-dev $(INPUTS)
+	@echo 'Installing mutmut into .venv (once) ...' >&2
+	@$(UV_INSTALL) --group mutation
 	@touch $@
 
 .venv/bin/uv:

@@ -164,6 +164,8 @@ class V3Prerequisites:
         expected = "file://, oss:// or cos:// that 3.x accepts"
         if self._destination:
             problem = self._destination.problem() or v3_settings.destination_problem(self._destination)
+            if not problem and self._destination.placeholders:
+                problem = v3_settings.NO_CLUSTER_NAME
             if problem:
                 return Finding("destination_legal", Level.FAIL, str(self._destination), expected, problem)
             if self._destination.scheme != "file" and self._dialect.version.is_community:

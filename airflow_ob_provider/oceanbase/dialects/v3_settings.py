@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _SCHEMES = ("file", "oss", "cos")
 _CLUSTER = str(Scope.CLUSTER)
+NO_CLUSTER_NAME = "this account cannot read the cluster's name for {cluster}"
 
 
 def destination_problem(destination: Destination) -> str | None:
@@ -33,7 +34,7 @@ def place_of(destination: Destination, cluster: str) -> Destination:
     :raises ValueError: the cluster's name is needed and not shown.
     """
     if "cluster" in destination.placeholders and not cluster:
-        raise ValueError(f"destination {destination}: this account cannot read the cluster's name for {{cluster}}")
+        raise ValueError(f"destination {destination}: {NO_CLUSTER_NAME}")
     return destination.filled(cluster=cluster)
 
 

@@ -227,7 +227,11 @@ def test_legal(uri: str) -> None:
     ],
 )
 def test_refused(uri: str, problem: str) -> None:
-    assert str(Destination.parse(uri).problem()).startswith(problem)
+    found = str(Destination.parse(uri).problem())
+    assert found.startswith(problem)
+    assert ("OBS is reached as s3://" in found) is uri.lower().startswith("obs:")
+    if " is not one of " in found and "OBS" not in found:
+        assert found.endswith("file, oss, cos, s3, azblob (lower case)")
 
 
 @pytest.mark.parametrize(
@@ -251,6 +255,7 @@ def test_braces_that_name_nothing(path: str) -> None:
 def test_a_place_of_its_own_for_each_tenant(path: str, names: set[str], filled: str) -> None:
     destination = Destination.parse(f"file://{path}")
     assert destination.placeholders == names
+    assert (destination.problem() is None) is ("nothing" not in names)
     one = destination.filled(cluster="prod", tenant="shop", tenant_id="1002")
     assert (one.scheme, one.path) == ("file", filled)
     assert destination.filled() == destination, "what is not told stays open"
@@ -482,5 +487,18 @@ def test_splitting(text: str, splits: bool) -> None:
 
 def test_a_login_in_the_place_of_the_bucket_is_refused_and_not_shown() -> None:
     destination = Destination.parse("oss://AKID42:wJalr@bucket/dir?host=h.example.com")
-    assert "login" in str(destination.problem())
+    assert str(destination.problem()).startswith("it holds a login before '@'")
     assert "wJalr" not in str(destination)
+
+
+def test_an_at_sign_in_a_directory_is_no_login() -> None:
+    assert Destination.parse("file:///data/@archive/logs").problem() is None
+
+
+@pytest.mark.parametrize(
+    ("uri", "scheme", "path"),
+    [("s3://bucket/dir?host=http://h", "s3", "bucket/dir"), ("file:///data/X//", "file", "/data/X")],
+)
+def test_only_slashes_end_a_path_and_only_the_first_sign_ends_a_scheme(uri: str, scheme: str, path: str) -> None:
+    found = Destination.parse(uri)
+    assert (found.scheme, found.path) == (scheme, path)

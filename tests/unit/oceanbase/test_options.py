@@ -119,7 +119,11 @@ def test_what_is_sent_is_read_back(mode: ArchiveMode, compression: Compression) 
 def test_half_an_option_is_never_sent(option: ArchiveOption) -> None:
     with pytest.raises(ValueError, match="both mode and compression"):
         _ = option.text
-    assert "not stated" in str(option)
+
+
+def test_what_is_not_stated_is_told() -> None:
+    assert str(ArchiveOption(None, LZ4)) == "mode not stated, compression lz4_1.0"
+    assert str(ArchiveOption(OPTIONAL, None)) == "optional, compression not stated"
 
 
 WANTED_WORDS = [
@@ -283,3 +287,31 @@ def test_the_obstacle_names_the_way_out() -> None:
     with pytest.raises(ValueError, match=r"Give one of disable, enable, lz4_1\.0, zstd_1\.3\.8$"):
         plan_option(ArchiveOption(OPTIONAL, None), WantedOption(MANDATORY, None), round_runs=False)
     assert KEEP == "keep"
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        (
+            None,
+            ["compression='disable' is reached from mandatory only", "interrupted, mode='keep' would keep optional"],
+        ),
+        (
+            MANDATORY,
+            [
+                "mode='mandatory' with compression='disable' cannot be reached",
+                "while log backup runs: OceanBase's manual allows it only by way of optional",
+                "before they are archived and the stream breaks. Keep the compression, or set mode='optional' and "
+                "compression='disable', or do it while log backup is stopped",
+            ],
+        ),
+    ],
+)
+def test_the_way_past_optional_is_explained(mode: ArchiveMode | None, words: list[str]) -> None:
+    """Why something so small is refused, and what to give instead."""
+    with pytest.raises(ValueError, match="optional") as caught:
+        plan_option(ArchiveOption(MANDATORY, LZ4), WantedOption(mode, DISABLE), round_runs=True)
+    message = str(caught.value)
+    assert message.startswith(words[0])
+    assert all(word in message for word in words)
+    assert message.endswith(("mandatory or optional", "stopped"))

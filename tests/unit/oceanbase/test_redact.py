@@ -384,3 +384,50 @@ def test_statements_whose_rows_may_hold_keys(sql: str) -> None:
 @pytest.mark.parametrize("sql", ["", "SELECT 1", "SELECT * FROM gv$tenant", "SELECT * FROM CDB_OB_ARCHIVELOG"])
 def test_statements_whose_rows_hold_none(sql: str) -> None:
     assert not shows_keys(sql)
+
+
+def test_occurrences_that_overlap_are_masked_whole() -> None:
+    assert redact("the key aaaaa, and aa", ["aa"]) == "the key ***, and ***"
+
+
+SPELLED = {
+    "as it is": "it's a/b+c=d%e\\f\"gé",
+    "a blank encoded": "it's%20a/b+c=d%e\\f\"gé",
+    "all encoded": "it%27s%20a%2Fb%2Bc%3Dd%25e%5Cf%22g%C3%A9",
+    "all encoded, lower case": "it%27s%20a%2fb%2bc%3dd%25e%5cf%22g%c3%a9",
+    "encoded for a path": "it%27s%20a/b%2Bc%3Dd%25e%5Cf%22g%C3%A9",
+    "encoded as OceanBase takes it": "it%27s%20a/b+c=d%e%5Cf%22g%C3%A9",
+    "encoded for a form": "it%27s+a%2Fb%2Bc%3Dd%25e%5Cf%22g%C3%A9",
+    "SQL without escapes": "it''s a/b+c=d%e\\f\"gé",
+    "SQL, quotes doubled": "it''s a/b+c=d%e\\\\f\"gé",
+    "SQL, quotes escaped": "it\\'s a/b+c=d%e\\\\f\"gé",
+    "JSON": "it's a/b+c=d%e\\\\f\\\"g\\u00e9",
+    "JSON in UTF-8": "it's a/b+c=d%e\\\\f\\\"gé",
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLED)
+def test_a_value_is_masked_in_every_spelling(spelling: str) -> None:
+    """Without any name beside it to know it by."""
+    assert redact(f"before {SPELLED[spelling]} after", [SPELLED["as it is"]]) == "before *** after"
+
+
+@pytest.mark.parametrize(
+    ("secret", "shown"),
+    [
+        ("a%2Fb", "a/b"),
+        ("ab\x01cd", r"ab\x01cd"),
+        ("it's", r"it\'s"),
+        ("x", "x"),
+        ("XX", "XX"),
+        ("no\ud800text", "no\ud800text"),
+    ],
+    ids=["given encoded", "in a representation", "SQL", "short", "short capitals", "not Unicode"],
+)
+def test_other_secrets_by_value(secret: str, shown: str) -> None:
+    assert redact(f"1 {shown} 2", [secret]) == "1 *** 2"
+
+
+def test_what_looks_like_a_mask_is_none() -> None:
+    """It would be masked for ever."""
+    assert redact("2 * 3 *** 4", ["*", "***"]) == "2 * 3 *** 4"

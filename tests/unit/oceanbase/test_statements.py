@@ -80,8 +80,14 @@ def test_like_matches_the_name_and_no_other(name: str, other: str) -> None:
     assert server_like(literal[1:-1], other) == (name == other)
 
 
+def test_a_name_that_cannot_be_quoted_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^value holds a quote"):
+        like_literal("a'b")
+
+
 def test_like_of_the_documented_pitfall() -> None:
     assert like_literal("backup_dest") == r"'backup\_dest'"
+    assert like_literal("a%b") == r"'a\%b'"
 
 
 @pytest.mark.parametrize("tenants", [None, [], (), set()])
@@ -105,7 +111,7 @@ def test_other_tenant_names_are_refused(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["a'); DROP TENANT sys; --", "a b", "1a", "a-b", "a" * 129, "", "ab\n", 7, None, b"a"])
 def test_hostile_tenant_names(name: object) -> None:
-    with pytest.raises(ValueError, match="is not a tenant name"):
+    with pytest.raises(ValueError, match=r"is not a tenant name \(1 to 128 letters, .*, not starting with a digit\)$"):
         check_tenant_names([name])
 
 

@@ -173,7 +173,7 @@ def test_a_row_that_cannot_be_read_is_unknown_and_hides_no_other(column: str, va
     found = dialect(server).archive().rows
     assert [one.state for one in found] == ["DOING", "UNKNOWN", "DOING"]
     assert repr(value) in found[1].status
-    assert (found[1].round_id, found[1].started, found[1].checkpoint) == (0, None, None)
+    assert (found[1].round_id, found[1].piece_id, found[1].started, found[1].checkpoint) == (0, 0, None, None)
     assert isinstance(ArchiveDoing().judge(dialect(server).archive()), Waiting)
 
 
@@ -545,6 +545,9 @@ def test_settings_of_all_servers(as_bytes: bool) -> None:
         r"SHOW PARAMETERS LIKE 'backup\_log\_archive\_option'",
         r"SHOW PARAMETERS LIKE 'backup\_dest\_option'",
     ]
+    assert all(one.holds_secrets is True for one in server.asked), "a masked value cannot be compared"
+    found.cluster_name(), found.archive()
+    assert not any(one.holds_secrets for one in server.asked[3:])
 
 
 @pytest.mark.parametrize("wildcards", [True, False])
@@ -704,6 +707,13 @@ def test_setting_the_destination_of_an_object_store() -> None:
     assert statement.writes
 
 
+def test_a_key_that_also_stands_elsewhere_in_a_destination_is_not_shown_there() -> None:
+    destination = Destination.parse("oss://b/wJal?host=h.example.com").with_keys(Keys("id", "wJal"))
+    statement = dialect(FakeServer()).set_destination(destination)
+    assert "oss://b/wJal?" in statement.text
+    assert "wJal" not in statement.redacted
+
+
 @pytest.mark.parametrize(
     ("errno", "words"),
     [
@@ -746,6 +756,8 @@ def test_a_destination_of_4_is_refused_before_anything_is_sent(wanted: str, prob
     assert destination.problem() is None
     (change,) = dialect(stopped()).plan_destination(WantedDestination(destination))
     assert change.refusal.startswith(f"destination {destination}: {problem}")
+    assert ("S3" in change.refusal) is (destination.scheme == "s3")
+    assert change.refusal.endswith("file, oss, cos") is (destination.scheme == "azblob")
     assert change.statements == ()
     assert change.after == change.before == "file:///data/nfs/backup with recovery_window=7d"
     assert "hunter2" not in f"{change}"
@@ -763,6 +775,14 @@ def test_the_cluster_in_a_destination() -> None:
     (change,) = dialect(there).plan_destination(wanted)
     assert (change.statements, change.refusal) == ((), "")
     assert change.before == change.after == "file:///data/obdemo with recovery_window=7d"
+    (change,) = dialect(with_parameter(there, "backup_dest_option", "", "")).plan_destination(wanted)
+    assert change.before == "file:///data/obdemo"
+
+
+def test_the_cluster_is_asked_for_only_where_its_name_is_needed() -> None:
+    server = stopped()
+    dialect(server).plan_destination(WantedDestination(Destination.parse("file:///data/new")))
+    assert "SHOW PARAMETERS LIKE 'cluster'" not in [one.text for one in server.asked]
 
 
 def test_a_clusters_name_that_is_not_shown_is_not_left_out() -> None:
@@ -775,16 +795,20 @@ def test_a_clusters_name_that_is_not_shown_is_not_left_out() -> None:
 def test_settings_of_4_are_refused_with_those_of_3() -> None:
     found = dialect(healthy())
     (change,) = found.plan_destination(WantedDestination(piece_switch_days=2))
-    assert change.refusal.startswith("piece_switch_interval is of 4.x")
-    assert "destination_option='log_archive_piece_switch_interval=2d'" in change.refusal
+    assert change.refusal.startswith("piece_switch_interval is of 4.x; OceanBase 3.x takes it as ")
+    assert change.refusal.endswith("destination_option='log_archive_piece_switch_interval=2d'")
     for wanted in (WantedOption(lag_target=60), WantedOption(concurrency=1), WantedOption(lag_target=0)):
         (change,) = found.plan_option(wanted)
-        assert change.refusal.startswith("lag_target and concurrency are of 4.x")
+        assert change.refusal.startswith("lag_target and concurrency are of 4.x; OceanBase 3.x takes ")
+        assert change.refusal.endswith("destination_option='log_archive_checkpoint_interval=…s'")
         assert change.statements == ()
     two = WantedDestination(Destination.parse("file:///data/{tenant}"), piece_switch_days=2)
     (change,) = found.plan_destination(two)
-    assert "piece_switch_interval" in change.refusal
-    assert "{tenant}" in change.refusal
+    assert "_interval=2d'; destination file:///data/{tenant}: " in change.refusal
+    two = WantedDestination(Destination.parse("file:///data/new"), piece_switch_days=2)
+    (change,) = found.plan_destination(two)
+    assert change.refusal.startswith("piece_switch_interval")
+    assert "9036" in change.refusal, "also what stands in the way of the other wish"
 
 
 def test_what_is_to_be_set_is_planned_for_the_cluster_only() -> None:
@@ -820,16 +844,17 @@ def with_parameter(server: FakeServer, name: str, *values: object) -> FakeServer
 @pytest.mark.parametrize(
     ("server", "words"),
     [
-        (healthy(), "DOING (round 3)"),
+        (healthy(), "file:///data/nfs/backup"),
         (with_parameter(healthy(), "backup_dest", "file:///a", "file:///b"), "not the same on all servers"),
-        (with_parameter(healthy(), "backup_dest", "", ""), "not the same"),
+        (with_parameter(healthy(), "backup_dest", "", ""), "not the same on all servers"),
     ],
 )
 def test_a_destination_is_set_only_in_stop(server: FakeServer, words: str) -> None:
     wanted = WantedDestination(Destination.parse("file:///data/new"))
     (change,) = dialect(server).plan_destination(wanted)
     assert change.statements == ()
-    for part in (words, "9036", "only in STOP", "full data backup", "file:///data/new"):
+    assert change.refusal.startswith(f"the destination is {words} and log backup is DOING (round 3); file:///data/new ")
+    for part in ("only in STOP (9036). Stop log backup (a gap: take a full data backup", "or keep the destination"):
         assert part in change.refusal
 
 
@@ -872,13 +897,15 @@ def test_the_option_of_a_destination_may_change_while_a_round_runs() -> None:
 SPLITTING = "log_archive_piece_switch_interval=1d"
 
 
-@pytest.mark.parametrize(("now", "wanted"), [("recovery_window=7d", SPLITTING), (SPLITTING, "recovery_window=7d")])
+@pytest.mark.parametrize(
+    ("now", "wanted"), [("recovery_window=7d", SPLITTING), (SPLITTING, "recovery_window=7d"), ("", SPLITTING)]
+)
 def test_splitting_is_switched_only_in_stop(now: str, wanted: str) -> None:
     wish = WantedDestination(option=DestinationOption.check(wanted))
     (change,) = dialect(with_parameter(healthy(), "backup_dest_option", now, now)).plan_destination(wish)
     assert change.statements == ()
-    for words in ("1235", now, "stop log backup first"):
-        assert words in change.refusal
+    assert change.refusal.startswith("log_archive_piece_switch_interval cannot be switched on or off while log backup")
+    assert f"(1235); keep it as it is (now: {now or 'no option'}), or stop log backup first" in change.refusal
     (change,) = dialect(with_parameter(stopped(), "backup_dest_option", now, now)).plan_destination(wish)
     assert (len(change.statements), change.refusal) == (1, "")
     (change,) = dialect(with_parameter(without_state(), "backup_dest_option", now, now)).plan_destination(wish)
@@ -929,14 +956,16 @@ def test_logs_are_not_risked_on_the_way_to_mandatory_while_a_round_may_run(serve
     (change,) = dialect(with_parameter(server, "backup_log_archive_option", now, now)).plan_option(wanted)
     assert len(change.statements) == sent
     assert ("while log backup runs" in change.refusal) is (sent == 0)
+    assert (change.place, change.scope) == ("cluster", Scope.CLUSTER)
+    assert change.before == "mandatory, compression lz4_1.0"
+    assert change.after == ("mandatory, compression disable" if sent else change.before)
 
 
 def test_servers_with_different_options_are_not_settled() -> None:
     server = with_parameter(healthy(), "backup_log_archive_option", "OPTIONAL", "MANDATORY COMPRESSION=ENABLE")
     (change,) = dialect(server).plan_option(WantedOption(ArchiveMode.MANDATORY, Compression.LZ4))
     assert (change.settled, change.to_mandatory, len(change.statements)) == (False, True, 1)
-    assert "10.0.0.1" in change.before
-    assert "10.0.0.2" in change.before
+    assert change.before == "10.0.0.1:2882 'OPTIONAL'; 10.0.0.2:2882 'MANDATORY COMPRESSION=ENABLE'"
 
 
 def test_a_state_that_3_does_not_know_is_not_resumed() -> None:

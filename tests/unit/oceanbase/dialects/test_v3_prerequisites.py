@@ -370,6 +370,15 @@ def test_destination_legal(now: str, wanted: str | None, level: Level, observed:
     assert hint in found.hint
 
 
+def test_a_clusters_name_that_is_needed_and_not_shown() -> None:
+    """The plan refuses such a destination, so it must not be called fine before."""
+    server = stopped()
+    server.parameters = [one for one in server.parameters if one["name"] != "cluster"]
+    found = findings(server, destination="file:///data/{cluster}")["destination_legal"]
+    assert (found.level, found.observed) == (Level.FAIL, "file:///data/{cluster}")
+    assert "cannot read the cluster's name" in found.hint
+
+
 @pytest.mark.parametrize(("now", "level"), [("file:///old", Level.WARN), ("", Level.OK)])
 def test_what_else_refuses_a_new_destination(now: str, level: Level) -> None:
     server = stopped()

@@ -111,16 +111,19 @@ def test_a_first_destination_gets_the_defaults() -> None:
 def test_the_interval_as_manual_and_kernel_write_it(shown: str) -> None:
     server = healthy()
     server.destination(1002, "file:///data/nfs/shop", interval=shown)
-    assert plan(server, to("file:///data/nfs/shop"), "shop")[0].statements == ()
-    assert plan(server, to(days=1), "shop")[0].statements == ()
+    assert dialect(server).destinations()[0].days == 1
+    for wanted in (to("file:///data/nfs/shop"), to(days=1)):
+        change = plan(server, wanted, "shop")[0]
+        assert (change.statements, change.refusal) == ((), ""), "nothing to be done, and so nothing to refuse"
 
 
 @pytest.mark.parametrize("shown", ["Optional", "OPTIONAL", "optional"])
 def test_the_mode_as_manual_and_kernel_write_it(shown: str) -> None:
     server = healthy()
     server.destination(1002, "file:///data/nfs/shop", binding=shown)
-    assert plan(server, to("file:///data/nfs/shop"), "shop")[0].statements == ()
-    assert plan(server, WantedOption(mode=ArchiveMode.OPTIONAL), "shop")[0].statements == ()
+    for wanted in (to("file:///data/nfs/shop"), WantedOption(mode=ArchiveMode.OPTIONAL)):
+        change = plan(server, wanted, "shop")[0]
+        assert (change.statements, change.refusal) == ((), "")
 
 
 @pytest.mark.parametrize("interval", ["36h", "soon", "0", "", "90000000000"])
@@ -184,7 +187,8 @@ def test_tenants_that_are_not_there_or_not_normal_hold_up_no_other(
     for name in ("bank", "nobody", "sys", "META$1002"):
         found = {change.place: change for change in plan(server, wanted, name, "shop")}
         assert set(found) == {name, "shop"}
-        assert "NORMAL" in found[name].refusal
+        assert found[name].refusal.startswith("no user tenant of that name is NORMAL")
+        assert found[name].before == found[name].after == v4_places.NOT_SET
         assert found[name].statements == ()
         assert (len(found["shop"].statements), found["shop"].refusal) == (1, "")
     assert [change.place for change in plan(server, wanted)] == ["shop"]
@@ -196,14 +200,16 @@ def test_an_interval_alone_needs_a_destination(days: int) -> None:
     server.remove("ARCHIVE_DEST", 1002)
     shop, bank = plan(server, to(days=days))
     assert shop.statements == ()
-    assert "destination is not set" in shop.refusal
+    assert shop.unset
+    assert shop.refusal.startswith("its destination is not set, and mode (BINDING) and piece interval")
+    assert shop.refusal.endswith("set it first")
     assert (bank.refusal, len(bank.statements)) == ("", int(days != 1))
 
 
 def test_an_option_of_3_x_is_refused() -> None:
     wanted = WantedDestination(None, DestinationOption.parse("recovery_window=7d"))
     for change in plan(stopped(), wanted):
-        assert "piece_switch_interval" in change.refusal
+        assert change.refusal.startswith("destination_option is of 3.x; 4.x has piece_switch_interval")
 
 
 @pytest.mark.parametrize("wanted", [to(), WantedOption()])
@@ -234,8 +240,9 @@ def test_refused_while_a_round_exists_that_is_not_stop(
     change = plan(server, wanted, "shop")[0]
     assert change.statements == ()
     assert not change.to_mandatory
-    for words in (status, "STOP", "1235", "gap", "full data backup"):
+    for words in (status, "STOP", "1235", "gap", "Keep them as they are, or stop log backup of this tenant first"):
         assert words in change.refusal
+    assert change.refusal.endswith("take a full data backup after the next start")
     assert change.before == change.after
 
 
@@ -265,6 +272,11 @@ def test_each_tenant_has_its_own_plan() -> None:
     assert (len(bank.statements), bool(bank.refusal)) == (0, True)
 
 
+def test_what_a_round_stands_in_the_way_of_is_told() -> None:
+    change = plan(healthy(), to("file:///data/new", days=2), "shop")[0]
+    assert "can become file:///data/new, OPTIONAL, pieces of 2d only without a round" in change.refusal
+
+
 def test_the_same_destination_is_fine_while_a_round_runs() -> None:
     """The server refuses even an identical one (2.1.2), so it is not sent."""
     assert plan(healthy(), to("file:///data/nfs/shop", days=1), "shop")[0].refusal == ""
@@ -278,7 +290,7 @@ def test_a_tenant_whose_state_is_not_shown_is_not_changed() -> None:
     found.archive = lambda: snapshot.of(["bank"])  # type: ignore[method-assign]
     change = found.plan_destination(to("file:///data/new"), ["shop"])[0]
     assert change.statements == ()
-    assert "not shown" in change.refusal
+    assert change.refusal.startswith("its state is not shown")
 
 
 # --- destination: a place for each ------------------------------------------------------------------------------------
@@ -312,6 +324,7 @@ def test_two_tenants_cannot_share_a_place(uri: str) -> None:
         assert change.statements == ()
         for words in ("9081", "{tenant}", "2 tenants"):
             assert words in change.refusal
+        assert change.before == change.after == f"file:///data/nfs/{change.place}, OPTIONAL, pieces of 1d"
 
 
 @pytest.mark.parametrize("uri", ["file:///data/nfs/bank", "file:///data/nfs/bank/"])
@@ -497,7 +510,7 @@ def test_keys_that_are_not_shown_have_to_be_given(uri: str, kind: str) -> None:
     server.destination(1002, uri)
     change = plan(server, wish(kind), "shop")[0]
     assert change.statements == ()
-    assert "dest_conn_id" in change.refusal
+    assert change.refusal.endswith("give the connection that holds them (dest_conn_id)")
     change = plan(server, wish(kind, Keys(NEW_ID, NEW_KEY)), "shop")[0]
     (text,) = texts(change)
     assert f"access_id={NEW_ID}&access_key={NEW_KEY}" in text
@@ -614,12 +627,18 @@ def test_schemes_by_version(scheme: str, number: str) -> None:
     assert bool(change.refusal) is (sign == "-")
     assert bool(change.statements) is (sign != "-")
     assert bool(doubt) is (sign == "?")
+    assert bool(v4_places.scheme_problem(scheme, version(number))) is (sign == "-")
     if sign == "-":
         assert f"{scheme}://" in change.refusal
         assert number in change.refusal
     if doubt:
         assert "BP" in doubt
         assert "9026" in doubt
+
+
+def test_the_version_that_is_needed_is_told() -> None:
+    assert str(v4_places.scheme_problem("s3", version("4.1.0.0"))).endswith("which came with 4.2.1.7 and 4.3.0")
+    assert str(v4_places.scheme_doubt("s3", version("4.2.1.0"))).startswith("s3:// needs 4.2.1 BP7 or later")
 
 
 # --- options ----------------------------------------------------------------------------------------------------------
@@ -664,7 +683,15 @@ def test_parameters_that_are_not_shown_are_written() -> None:
     server.clear("GV$OB_PARAMETERS")
     change = plan(server, WantedOption(lag_target=120, concurrency=0), "shop")[0]
     assert len(change.statements) == 2
-    assert "not shown" in change.before
+    shown = "archive_lag_target not shown, log_archive_concurrency not shown"
+    assert change.before == f"file:///data/nfs/shop, OPTIONAL, pieces of 1d, {shown}"
+
+
+def test_each_parameter_is_compared_by_itself() -> None:
+    change = plan(healthy(), WantedOption(lag_target=120, concurrency=4), "shop")[0]
+    assert texts(change) == ["ALTER SYSTEM SET log_archive_concurrency = '4' TENANT = 'shop'"]
+    change = plan(healthy(), WantedOption(lag_target=60, concurrency=0), "shop")[0]
+    assert texts(change) == ["ALTER SYSTEM SET archive_lag_target = '60s' TENANT = 'shop'"]
 
 
 def test_servers_that_differ_are_not_settled() -> None:
@@ -672,6 +699,7 @@ def test_servers_that_differ_are_not_settled() -> None:
     server.parameter(1002, "archive_lag_target", "120s", "60s")
     shop, bank = plan(server, WantedOption(lag_target=60))
     assert not shop.settled
+    assert shop.before.endswith(", archive_lag_target 120s / 60s")
     assert bank.settled
     server.parameter(1002, "archive_lag_target", "60s", "60s")
     assert plan(server, WantedOption(lag_target=60), "shop")[0].settled
@@ -718,6 +746,8 @@ def test_without_a_destination_only_concurrency_can_be_set() -> None:
         assert "first" in change.refusal
         assert change.unset
         assert not change.to_mandatory
+    both = plan(server, WantedOption(mode=ArchiveMode.MANDATORY, lag_target=60), "shop")[0]
+    assert both.refusal.startswith("lag_target needs a destination (4179): set it first; its destination is not set, ")
     change = plan(server, WantedOption(concurrency=4), "shop")[0]
     assert (len(change.statements), change.refusal, change.unset) == (1, "", True)
     assert not plan(server, WantedOption(concurrency=4), "bank")[0].unset
@@ -725,9 +755,12 @@ def test_without_a_destination_only_concurrency_can_be_set() -> None:
 
 @pytest.mark.parametrize("compression", list(Compression))
 def test_4_x_does_not_compress(compression: Compression) -> None:
-    for change in plan(stopped(), WantedOption(compression=compression, concurrency=4)):
+    changes = plan(stopped(), WantedOption(compression=compression, concurrency=4))
+    assert [change.place for change in changes] == ["shop", "bank"]
+    for change in changes:
         assert change.statements == ()
         assert "keep" in change.refusal
+        assert change.before == change.after == f"file:///data/nfs/{change.place}, OPTIONAL, pieces of 1d"
 
 
 @pytest.mark.parametrize(
@@ -780,8 +813,8 @@ def test_mode_and_parameters_go_together_or_not_at_all() -> None:
     change = plan(stopped(), wanted, "shop")[0]
     assert len(change.statements) == 3
     assert change.to_mandatory
-    for words in ("MANDATORY", "archive_lag_target 60s", "log_archive_concurrency 4"):
-        assert words in change.after
+    tuned = "archive_lag_target 60s, log_archive_concurrency 4"
+    assert change.after == f"file:///data/nfs/shop, MANDATORY, pieces of 1d, {tuned}"
     change = plan(healthy(), wanted, "shop")[0]
     assert change.statements == ()
     assert "1235" in change.refusal
@@ -798,7 +831,8 @@ UNREADABLE = [
     {"interval": "²"},
     {"interval": "864" + "0" * 20},
 ]
-unreadable = pytest.mark.parametrize("rows", UNREADABLE, ids=["-".join(map(str, one.values())) for one in UNREADABLE])
+NAMES = ["no mode", "another mode", "no interval", "hours", "no number", "too long"]
+unreadable = pytest.mark.parametrize("rows", UNREADABLE, ids=NAMES)
 
 
 @unreadable
@@ -827,9 +861,15 @@ def test_what_cannot_be_read_is_not_guessed_where_all_is_written_again(rows: dic
         assert shop.statements == ()
         assert shop.before == shop.after
         assert not shop.to_mandatory
-        for words in ("cannot be read", "by hand"):
+        for words in ("cannot be read", "by hand, with LOCATION, BINDING and PIECE_SWITCH_INTERVAL"):
             assert words in shop.refusal
         assert (bank.refusal, len(bank.statements)) == ("", 1)
+
+
+def test_what_the_catalogue_lacks_is_told() -> None:
+    server = healthy()
+    server.destination(1002, "file:///data/nfs/shop", binding=None, interval=None)
+    assert str(dialect(server).destinations()[0]) == "file:///data/nfs/shop, no binding, pieces of no interval"
 
 
 @pytest.mark.parametrize("mode", list(ArchiveMode))
@@ -844,13 +884,16 @@ def test_a_mode_that_cannot_be_read_is_written_where_one_is_wanted(mode: Archive
     assert change.to_mandatory is (mode is ArchiveMode.MANDATORY), "it may have been optional"
 
 
+SHOWN = "OPTIONAL, pieces of 1d"
+
+
 @pytest.mark.parametrize("path", ["backuparchive", "://", f"bucket?access_id={ID}&access_key={KEY}"])
 def test_a_place_that_cannot_be_read(path: str) -> None:
     server = stopped()
     server.destination(1002, path)
     place = dialect(server).destinations()[0]
     assert (place.uri, place.destination) == (path, None)
-    assert str(place) != v4_places.NOT_SET
+    assert str(place) == f"{path.partition('?')[0]}{'?access_id=***&access_key=***' if '?' in path else ''}, {SHOWN}"
     assert KEY not in str(place)
     shop, bank = plan(server, to("file:///data/new/{tenant}"))
     assert "LOCATION=file:///data/new/shop " in texts(shop)[0]
@@ -876,7 +919,7 @@ def test_a_write_that_lifts_defer_is_told(wanted: WantedDestination | WantedOpti
     change = plan(server, wanted, "shop")[0]
     assert len(change.statements) == 1
     assert "DEFER" in change.before
-    assert "no longer in DEFER" in change.after
+    assert change.after.endswith("d, no longer in DEFER")
     server.destination(1002, "file:///data/nfs/shop")
     change = plan(server, wanted, "shop")[0]
     assert "DEFER" not in change.before + change.after
@@ -900,8 +943,10 @@ def test_s3_is_refused_while_the_lag_target_is_too_small_for_it(lag: str, refuse
     assert bool(shop.refusal) is refused
     assert bool(shop.statements) is not refused
     if refused:
-        for words in ("4179", "60 s", "lag_target", "SetArchiveOptionOperator"):
-            assert words in shop.refusal
+        assert "(4179): set lag_target (SetArchiveOptionOperator) first" in shop.refusal
+        assert "60 s" in shop.refusal
+        assert shop.before == shop.after == "file:///data/nfs/shop, OPTIONAL, pieces of 1d"
+    assert (shop.place, bank.place) == ("shop", "bank")
     assert (bank.refusal, len(bank.statements)) == ("", 1)
     assert plan(server, to(OSS), "shop")[0].refusal == "", "of S3 only"
 

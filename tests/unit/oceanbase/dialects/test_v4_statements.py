@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -162,28 +163,28 @@ def test_the_way_out_of_a_stop_that_is_refused(errno: int, words: str) -> None:
     assert words in way_out(v4_statements.stop(""), errno)
 
 
-SWITCHES = [v4_statements.start(""), v4_statements.stop(""), v4_statements.enable("")]
-switches = pytest.mark.parametrize("statement", SWITCHES, ids=["start", "stop", "enable"])
+SWITCHES = [v4_statements.start, v4_statements.stop, v4_statements.enable]
+switches = pytest.mark.parametrize("switch", SWITCHES)
 
 
 @switches
-def test_1235_of_a_switch_is_about_the_tenant(statement: Statement) -> None:
-    hint = way_out(statement, 1235)
+def test_1235_of_a_switch_is_about_the_tenant(switch: Callable[[str], Statement]) -> None:
+    hint = way_out(switch(""), 1235)
     assert "user tenants" in hint
     assert "GTS" not in hint, "the general one is of 3.x"
 
 
 @pytest.mark.parametrize(
-    "statement",
+    "make",
     [
         *SWITCHES,
-        v4_statements.destination("", Destination.parse("file:///data"), ArchiveMode.OPTIONAL, 1),
-        v4_statements.parameter("", "archive_lag_target", "60s"),
+        lambda tenant: v4_statements.destination(tenant, Destination.parse("file:///data"), ArchiveMode.OPTIONAL, 1),
+        lambda tenant: v4_statements.parameter(tenant, "archive_lag_target", "60s"),
     ],
     ids=["start", "stop", "enable", "destination", "parameter"],
 )
-def test_1227_does_not_send_a_user_tenant_to_sys(statement: Statement) -> None:
-    hint = way_out(statement, 1227)
+def test_1227_does_not_send_a_user_tenant_to_sys(make: Callable[[str], Statement]) -> None:
+    hint = way_out(make(""), 1227)
     assert "ALTER SYSTEM" in hint
     assert "tenant sys" not in hint
 
@@ -199,8 +200,16 @@ def test_what_is_so_already_is_read_and_no_failure(errno: int) -> None:
 
 
 @switches
-def test_an_errno_without_a_way_out_of_its_own(statement: Statement) -> None:
-    assert statement.hint(1) == ""
+def test_an_errno_without_a_way_out_of_its_own(switch: Callable[[str], Statement]) -> None:
+    assert switch("").hint(1) == ""
+
+
+def test_statements_that_wait_for_other_servers_have_the_time() -> None:
+    """The server's default of 10 s ends them in 4012 although they take effect."""
+    place = Destination.parse("file:///data")
+    assert v4_statements.destination("", place, ArchiveMode.OPTIONAL, 1).timeout == 300
+    assert v4_statements.freeze("").timeout == 120
+    assert [switch("").timeout for switch in SWITCHES] == [60, 60, 60]
 
 
 @pytest.mark.parametrize("mode", ArchiveMode)
@@ -270,6 +279,13 @@ def stopped(uri: str) -> FakeServer4:
         server.archive(tenant_id, "STOP")
     server.destination(1002, uri)
     return server
+
+
+def test_a_hostile_destination_is_not_sent_and_not_shown() -> None:
+    place = Destination.parse("oss://b/d?host=h").with_keys(Keys("id", "hunter2';DROP"))
+    with pytest.raises(ValueError, match=r"^destination holds a quote") as caught:
+        v4_statements.destination("", place, ArchiveMode.OPTIONAL, 1)
+    assert "hunter2" not in str(caught.value)
 
 
 @given(names, secrets, secrets, hosts)

@@ -39,9 +39,10 @@ INPUTS := pyproject.toml constraints.txt overrides.txt airflow_ob_provider/__ini
 demo: .venv/.installed ## Show the provider at work: PROFILE=<version>, or CONN=<connection JSON> [APPLY=1] [DESTINATION=<where>]
 	@$(RUN) python -m demo.run
 
+# In the order of collection: the long files first, the many short ones of tests/unit last, so that no core idles.
 test: lint ## Run lint and all tests, and check the coverage
 	@$(RUN) coverage erase
-	@$(RUN) pytest --cov --cov-report= -n auto --dist loadfile
+	@$(RUN) pytest --cov --cov-report= -n auto --dist loadfile --no-loadscope-reorder
 	@$(RUN) coverage report --include='airflow_ob_provider/oceanbase/*' --fail-under=$(COVERAGE_CORE)
 	@$(RUN) coverage report --omit='airflow_ob_provider/oceanbase/*' --fail-under=$(COVERAGE_REST)
 

@@ -209,6 +209,42 @@ def test_a_round_that_is_being_prepared_has_no_start() -> None:
     assert (row.state, row.started, row.checkpoint) == (ArchiveState.PREPARE, None, None)
 
 
+def test_while_the_next_round_is_being_prepared_nothing_is_told_of_the_last_one() -> None:
+    """ARCHIVELOG over STOP: times and comment are of a round that has ended, and would prove what is not archived."""
+    server = healthy()
+    server.archive(1002, "STOP", COMMENT="of the last round")
+    server.archive(1004, "PREPARE", COMMENT="of this one")
+    shop, bank = dialect(server).archive().rows
+    assert (shop.state, shop.round_id) == (ArchiveState.PREPARE, 3)
+    assert (shop.started, shop.checkpoint, shop.remark) == (None, None, "")
+    assert bank.state is ArchiveState.PREPARE
+    assert (bank.started, bank.checkpoint, bank.remark) == (STARTED, CHECKPOINT, "of this one")
+    server.update("DBA_OB_TENANTS", 1002, LOG_MODE="NOARCHIVELOG")
+    shop = dialect(server).archive().rows[0]
+    assert (shop.state, shop.checkpoint, shop.remark) == (ArchiveState.STOP, CHECKPOINT, "of the last round")
+
+
+@pytest.mark.parametrize("hours", [8, -5])
+def test_times_are_in_the_servers_zone(hours: int) -> None:
+    server = healthy()
+    server.utc_offset = hours * 3600
+    row = dialect(server).archive().rows[0]
+    for moment in (row.started, row.checkpoint, row.timestamp):
+        assert moment is not None
+        assert moment.utcoffset() == timedelta(hours=hours)
+
+
+def test_what_cannot_be_so_is_told_word_by_word() -> None:
+    server = healthy()
+    server.update("DBA_OB_TENANTS", 1002, LOG_MODE=None)
+    server.update("DBA_OB_TENANTS", 1004, LOG_MODE="MAYBE")
+    server.remove("ARCHIVE_DEST", 1004)
+    shop, bank = dialect(server).archive().rows
+    assert (shop.state, shop.status) == (ArchiveState.UNKNOWN, "DOING (no mode, destination ENABLE)")
+    assert (bank.state, bank.status) == (ArchiveState.UNKNOWN, "DOING (MAYBE, destination )")
+    assert bank.blocked.startswith("it has no destination (LOG_ARCHIVE_DEST)")
+
+
 def test_a_system_change_number_is_never_claimed_too_early() -> None:
     server = healthy()
     server.archive(1002, "DOING", CHECKPOINT_SCN=scn(CHECKPOINT) + 999)

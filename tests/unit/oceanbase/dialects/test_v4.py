@@ -241,7 +241,8 @@ def test_what_cannot_be_so_is_told_word_by_word() -> None:
     server.remove("ARCHIVE_DEST", 1004)
     shop, bank = dialect(server).archive().rows
     assert (shop.state, shop.status) == (ArchiveState.UNKNOWN, "DOING (no mode, destination ENABLE)")
-    assert (bank.state, bank.status) == (ArchiveState.UNKNOWN, "DOING (MAYBE, destination )")
+    assert bank.state is ArchiveState.UNKNOWN
+    assert bank.status.startswith("DOING (MAYBE, ")
     assert bank.blocked.startswith("it has no destination (LOG_ARCHIVE_DEST)")
 
 

@@ -485,10 +485,13 @@ def test_a_cluster_without_user_tenants() -> None:
 def test_a_row_that_cannot_be_read_is_unknown_and_hides_no_other(column: str, value: object) -> None:
     server = healthy()
     server.update("ARCHIVELOG", 1002, **{column: value})
+    server.destination(1002, "file:///data/nfs/shop", state="DEFER")
     found = dialect(server).archive()
     shop, bank = found.rows
     assert (shop.state, bank.state) == (ArchiveState.UNKNOWN, ArchiveState.DOING)
-    assert (shop.idle, shop.round_id, shop.started, shop.checkpoint) == (False, 0, None, None)
+    assert shop.status.startswith("DOING (")
+    assert (shop.idle, shop.round_id, shop.piece_id, shop.started, shop.checkpoint) == (False, 0, 0, None, None)
+    assert (shop.archivelog, shop.deferred) == (True, True), "what could be read"
     verdict = ArchiveDoing().judge(found)
     assert isinstance(verdict, Waiting)
     assert verdict.unknown

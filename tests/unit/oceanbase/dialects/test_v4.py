@@ -209,6 +209,43 @@ def test_a_round_that_is_being_prepared_has_no_start() -> None:
     assert (row.state, row.started, row.checkpoint) == (ArchiveState.PREPARE, None, None)
 
 
+def test_while_the_next_round_is_being_prepared_nothing_is_told_of_the_last_one() -> None:
+    """ARCHIVELOG over STOP: times and comment are of a round that has ended, and would prove what is not archived."""
+    server = healthy()
+    server.archive(1002, "STOP", COMMENT="of the last round")
+    server.archive(1004, "PREPARE", COMMENT="of this one")
+    shop, bank = dialect(server).archive().rows
+    assert (shop.state, shop.round_id) == (ArchiveState.PREPARE, 3)
+    assert (shop.started, shop.checkpoint, shop.remark) == (None, None, "")
+    assert bank.state is ArchiveState.PREPARE
+    assert (bank.started, bank.checkpoint, bank.remark) == (STARTED, CHECKPOINT, "of this one")
+    server.update("DBA_OB_TENANTS", 1002, LOG_MODE="NOARCHIVELOG")
+    shop = dialect(server).archive().rows[0]
+    assert (shop.state, shop.checkpoint, shop.remark) == (ArchiveState.STOP, CHECKPOINT, "of the last round")
+
+
+@pytest.mark.parametrize("hours", [8, -5])
+def test_times_are_in_the_servers_zone(hours: int) -> None:
+    server = healthy()
+    server.utc_offset = hours * 3600
+    row = dialect(server).archive().rows[0]
+    for moment in (row.started, row.checkpoint, row.timestamp):
+        assert moment is not None
+        assert moment.utcoffset() == timedelta(hours=hours)
+
+
+def test_what_cannot_be_so_is_told_word_by_word() -> None:
+    server = healthy()
+    server.update("DBA_OB_TENANTS", 1002, LOG_MODE=None)
+    server.update("DBA_OB_TENANTS", 1004, LOG_MODE="MAYBE")
+    server.remove("ARCHIVE_DEST", 1004)
+    shop, bank = dialect(server).archive().rows
+    assert (shop.state, shop.status) == (ArchiveState.UNKNOWN, "DOING (no mode, destination ENABLE)")
+    assert bank.state is ArchiveState.UNKNOWN
+    assert bank.status.startswith("DOING (MAYBE, ")
+    assert bank.blocked.startswith("it has no destination (LOG_ARCHIVE_DEST)")
+
+
 def test_a_system_change_number_is_never_claimed_too_early() -> None:
     server = healthy()
     server.archive(1002, "DOING", CHECKPOINT_SCN=scn(CHECKPOINT) + 999)
@@ -467,10 +504,13 @@ def test_a_cluster_without_user_tenants() -> None:
 def test_a_row_that_cannot_be_read_is_unknown_and_hides_no_other(column: str, value: object) -> None:
     server = healthy()
     server.update("ARCHIVELOG", 1002, **{column: value})
+    server.destination(1002, "file:///data/nfs/shop", state="DEFER")
     found = dialect(server).archive()
     shop, bank = found.rows
     assert (shop.state, bank.state) == (ArchiveState.UNKNOWN, ArchiveState.DOING)
-    assert (shop.idle, shop.round_id, shop.started, shop.checkpoint) == (False, 0, None, None)
+    assert shop.status.startswith("DOING (")
+    assert (shop.idle, shop.round_id, shop.piece_id, shop.started, shop.checkpoint) == (False, 0, 0, None, None)
+    assert (shop.archivelog, shop.deferred) == (True, True), "what could be read"
     verdict = ArchiveDoing().judge(found)
     assert isinstance(verdict, Waiting)
     assert verdict.unknown

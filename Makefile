@@ -54,7 +54,7 @@ lint: .venv/.installed-dev ## Check style, types and module boundaries
 
 # It works on a copy of the sources, in mutants/; when interrupted, RESUME=1 goes on there. A changed loop may never end
 # and take memory all the while, so there is a limit to it.
-mutation: .venv/.installed-mutation ## Change the core in thousands of small ways and count what no test notices (an hour or more)
+mutation: .venv/.installed-mutation ## Change the core in thousands of small ways and count what no test notices (the better part of an hour)
 	@$(if $(RESUME),,rm -rf mutants)
 	@$(RUN) python tests/mutation/stable_ids.py >/dev/null
 	@ulimit -v $(MUTATION_KBYTES); $(RUN) mutmut run

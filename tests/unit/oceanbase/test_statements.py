@@ -27,6 +27,8 @@ def test_a_reading_statement() -> None:
         None,
     )
     assert str(statement) == "SELECT 1"
+    assert not statement.holds_secrets, "its rows are masked as they are read, unless said otherwise"
+    assert Statement.read("SELECT 1", holds_secrets=True).holds_secrets
 
 
 def test_a_writing_statement_shows_only_its_redacted_twin() -> None:

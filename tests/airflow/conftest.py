@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -14,12 +14,14 @@ from typing import Any
 
 import pytest
 
-from airflow_ob_provider.sandbox import Recorded, Sandbox
+from airflow_ob_provider.sandbox import Sandbox
+from tests.recorded import sent
+
+__all__ = ["sent"]
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
 DEST = "file:///data/nfs/backup"
 SPEED = 200
-_TAG_END = "*/ "
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -30,11 +32,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.airflow)
             item.add_marker(pytest.mark.filterwarnings("ignore"))
             item.add_marker(pytest.mark.filterwarnings(r"error:::airflow_ob_provider\..*"))
-
-
-def sent(statements: Iterable[Recorded]) -> list[str]:
-    """The SQL of statements without the comment that names the task."""
-    return [one.sql.partition(_TAG_END)[2] or one.sql for one in statements]
 
 
 @pytest.fixture

@@ -8,15 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.faults.rig import Ears, Rig, rig
+from tests.ears import Ears, ears
+from tests.faults.rig import Rig, rig
 
-
-@pytest.fixture
-def ears(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Ears:
-    """Airflow's own masker is switched off, so that what keeps the secrets in is this package alone."""
-    masker = "airflow.sdk._shared.secrets_masker.SecretsMasker.redact"
-    monkeypatch.setattr(masker, lambda self, item, *args, **kwargs: item)
-    return Ears(caplog, capsys)
+__all__ = ["ears"]
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from tests.recorded import bare
+
 LOGIN = "LOGIN"
 """Stands for the statement of a connection that is being opened."""
 _QUIT, _QUERY = 0x01, 0x03
@@ -229,11 +231,6 @@ class FaultProxy:
             client.settimeout(_LONGEST_STALL)
             client.recv(1)  # returns when the client gives up
         return kind in {None, Kind.SLOW}
-
-
-def bare(sql: str) -> str:
-    """Without the comment that says who asks."""
-    return sql.partition("*/ ")[2] or sql
 
 
 def _packet(connection: socket.socket) -> bytes:

@@ -6,7 +6,6 @@ Tasks are run as Airflow runs them, with retries, by the harness of the unit tes
 from __future__ import annotations
 
 import json
-import logging
 import random
 import signal
 from collections.abc import Callable, Iterator
@@ -20,11 +19,13 @@ from airflow_ob_provider.hooks import oceanbase as hook_module
 from airflow_ob_provider.sandbox import Sandbox
 from airflow_ob_provider.sandbox.faults import Faults
 from airflow_ob_provider.triggers import oceanbase as trigger_module
-from tests.faults.proxy import FaultProxy, Passed, bare
+from tests.ears import Ears
+from tests.faults.proxy import FaultProxy, Passed
 from tests.faults.tasks import Task
+from tests.recorded import bare
 from tests.unit.operators import harness
 from tests.unit.operators.harness import Ending, Time, drive, drive_rescheduled, ending, make_context, patch_time
-from tests.unit.test_secrets import ID, KEY, PASSWORD, leaks, shown
+from tests.unit.test_secrets import ID, KEY, PASSWORD, shown
 
 REAL_SECONDS = 60.0
 """No case needs a tenth of it, on a machine that has time."""
@@ -125,25 +126,6 @@ def _watched() -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-
-
-class Ears:
-    """Everything that tasks show: log, output, results, XCom, errors, and what travels with a trigger."""
-
-    def __init__(self, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> None:
-        self._caplog, self._capsys = caplog, capsys
-        self._heard: list[str] = []
-        caplog.set_level(logging.DEBUG)
-
-    def hear(self, *things: Any) -> None:
-        self._heard += [text for thing in things for text in (str(thing), repr(thing))]
-
-    def leaks(self) -> list[str]:
-        """Parts of the canaries that were shown."""
-        out, err = self._capsys.readouterr()
-        records = [f"{record.getMessage()} {record.args!r} {record.exc_text}" for record in self._caplog.records]
-        self._caplog.clear()
-        return leaks("\n".join((*self._heard, out, err, *records)))
 
 
 @contextmanager

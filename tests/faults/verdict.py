@@ -15,6 +15,7 @@ from tests.faults import truth
 from tests.faults.rig import ENDLESS, Rig, Try
 from tests.faults.tasks import TIMEOUT, Task
 from tests.faults.totals import COUNTED, count
+from tests.unit.test_secrets import leaks
 
 WRONG, DUPLICATE, HANG, LEAK = COUNTED
 SLACK = 300.0
@@ -71,7 +72,7 @@ def check(rig: Rig, task: Task, wanted: Expect, *, struck: bool = True) -> list[
     _outcomes(tries, wanted, findings)
     _time(tries, findings)
     _writes(rig, task, tries, wanted, findings)
-    for part in dict.fromkeys(rig.ears.leaks()):
+    for part in dict.fromkeys(leaks(rig.ears.heard)):
         findings.add(LEAK, f"a part of a secret was shown: {part}")
     kinds = Counter(kind for kind, _ in findings.found)
     count(rig.node, 1, {kind: min(kinds[kind], 1) for kind in COUNTED})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +40,6 @@ ID_CANARY = "1DC4N4"
 """The same of the access id, which Airflow does not take for a secret: it is the login of a connection."""
 ACCESS_ID = f"LTAI{ID_CANARY}+id/=="
 ACCESS_KEY = f"k%2F{CANARY}/+=secret%=="
-_TAG_END = "*/ "
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -48,11 +47,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.airflow)
-
-
-def sent(statements: Iterable[Recorded]) -> list[str]:
-    """The SQL of statements without the comment that names the task."""
-    return [one.sql.partition(_TAG_END)[2] or one.sql for one in statements]
 
 
 def polls(box: Sandbox) -> list[Recorded]:

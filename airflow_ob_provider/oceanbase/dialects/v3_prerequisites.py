@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_ob_provider.oceanbase.destination import Destination
+from airflow_ob_provider.oceanbase.destination import NO_CLUSTER_NAME, Destination
 from airflow_ob_provider.oceanbase.dialects import findings, v3_settings
 from airflow_ob_provider.oceanbase.models import ArchiveState, Finding, Level, Setting
 from airflow_ob_provider.oceanbase.waits import RECOVERY
@@ -165,7 +165,7 @@ class V3Prerequisites:
         if self._destination:
             problem = self._destination.problem() or v3_settings.destination_problem(self._destination)
             if not problem and self._destination.placeholders:
-                problem = v3_settings.NO_CLUSTER_NAME
+                problem = NO_CLUSTER_NAME
             if problem:
                 return Finding("destination_legal", Level.FAIL, str(self._destination), expected, problem)
             if self._destination.scheme != "file" and self._dialect.version.is_community:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_ob_provider.oceanbase.changes import Change
-from airflow_ob_provider.oceanbase.destination import Destination, DestinationOption, WantedDestination
+from airflow_ob_provider.oceanbase.destination import NO_CLUSTER_NAME, Destination, DestinationOption, WantedDestination
 from airflow_ob_provider.oceanbase.models import ArchiveSnapshot, ArchiveState, Scope, Setting
 from airflow_ob_provider.oceanbase.options import ArchiveMode, ArchiveOption, WantedOption, plan_option
 from airflow_ob_provider.oceanbase.statements import Statement
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 _SCHEMES = ("file", "oss", "cos")
 _CLUSTER = str(Scope.CLUSTER)
-NO_CLUSTER_NAME = "this account cannot read the cluster's name for {cluster}"
 
 
 def destination_problem(destination: Destination) -> str | None:

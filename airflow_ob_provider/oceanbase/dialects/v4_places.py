@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from airflow_ob_provider.oceanbase.destination import PLACEHOLDERS, Destination, microseconds
+from airflow_ob_provider.oceanbase.destination import NO_CLUSTER_NAME, PLACEHOLDERS, Destination, microseconds
 from airflow_ob_provider.oceanbase.dialects.base import Row
 from airflow_ob_provider.oceanbase.models import Tenant
 from airflow_ob_provider.oceanbase.options import ArchiveMode
@@ -150,7 +150,7 @@ def _own(destination: Destination, place: Place, cluster: str) -> Destination | 
     if not destination.placeholders <= set(PLACEHOLDERS):
         return f"destination {destination}: {destination.problem()}"
     if "cluster" in destination.placeholders and not cluster:
-        return f"destination {destination}: this account cannot read the cluster's name for {{cluster}}"
+        return f"destination {destination}: {NO_CLUSTER_NAME}"
     values = {"cluster": cluster, "tenant": place.tenant.name, "tenant_id": str(place.tenant.tenant_id)}
     for name in sorted(destination.placeholders):
         if not _IN_A_PATH.fullmatch(values[name]):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -16,10 +15,11 @@ from airflow_ob_provider.operators.prerequisites import CheckBackupPrerequisites
 from airflow_ob_provider.operators.settings import SetArchiveOptionOperator, SetBackupDestinationOperator
 from airflow_ob_provider.sandbox import Sandbox
 from airflow_ob_provider.sensors.archivelog import ArchiveCheckpointSensor, ArchiveDoingSensor, PieceStatusSensor
+from tests.ears import Ears, ears
 from tests.unit.operators.harness import Time, drive, ending, writes
 from tests.unit.operators.harness4 import builds, clock, cluster, last_try, put, sql, state_of
 
-__all__ = ["clock", "cluster"]
+__all__ = ["clock", "cluster", "ears"]
 
 ID, KEY = "LTAI5tExampleId", "9bQ/zX+secretKey==%41"
 HOST = "oss-cn.example.com"
@@ -27,37 +27,11 @@ URI = f"oss://bucket/{{tenant}}?host={HOST}"
 ONE = ["tenant1"]
 
 
-class Ears:
-    """Everything that a task shows: log records, output, results, errors, triggers."""
-
-    def __init__(self, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> None:
-        self._caplog, self._capsys = caplog, capsys
-        self._heard: list[str] = []
-        caplog.set_level(logging.DEBUG)
-
-    def hear(self, *things: Any) -> None:
-        self._heard += [text for thing in things for text in (str(thing), repr(thing))]
-
-    @property
-    def heard(self) -> str:
-        shown = self._capsys.readouterr()
-        records = [f"{record.getMessage()} {record.args!r} {record.exc_text}" for record in self._caplog.records]
-        self._heard += [shown.out, shown.err, *records]
-        return "\n".join(self._heard)
-
-    def check(self) -> None:
-        heard = self.heard
-        assert KEY not in heard
-        assert ID not in heard
-        assert "secretKey" not in heard
-
-
-@pytest.fixture
-def ears(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Ears:
-    """Airflow's own masker is switched off, so that what keeps the keys in is this package alone."""
-    masker = "airflow.sdk._shared.secrets_masker.SecretsMasker.redact"
-    monkeypatch.setattr(masker, lambda self, item, *args, **kwargs: item)
-    return Ears(caplog, capsys)
+def heard_no_key(ears: Ears) -> None:
+    heard = ears.heard
+    assert KEY not in heard
+    assert ID not in heard
+    assert "secretKey" not in heard
 
 
 @pytest.fixture
@@ -92,7 +66,7 @@ def test_the_keys_reach_the_server_and_nothing_else(cluster: Sandbox, clock: Tim
     assert (result["tenants"], again["changed"], len(writes(cluster))) == (["tenant1", "tenant2"], False, 2)
     assert f"oss://bucket/tenant1?host={HOST}" in result["after"]["tenant1"]
     ears.hear(result, again, shown_by(context))
-    ears.check()
+    heard_no_key(ears)
 
 
 def test_new_keys_of_the_same_place_are_no_change(
@@ -103,7 +77,7 @@ def test_new_keys_of_the_same_place_are_no_change(
     result = set_destination().execute(last_try())
     assert (result["changed"], cluster.writes) == (False, ())
     ears.hear(result)
-    ears.check()
+    heard_no_key(ears)
 
 
 def test_another_host_is_another_place(cluster: Sandbox, clock: Time, keys: str, ears: Ears) -> None:
@@ -111,7 +85,7 @@ def test_another_host_is_another_place(cluster: Sandbox, clock: Time, keys: str,
     result = set_destination(destination="oss://bucket/{tenant}?host=other.example.com").execute(last_try())
     assert len(result["statements"]) == 2
     ears.hear(result)
-    ears.check()
+    heard_no_key(ears)
 
 
 @pytest.mark.parametrize("fault", ["refused", "quoting", "lost", "timeout"])
@@ -130,7 +104,7 @@ def test_errors_hold_no_key(cluster: Sandbox, clock: Time, keys: str, ears: Ears
         ears.hear(error, error.args, getattr(error, "__notes__", ""), vars(error))
         error = error.__cause__ or error.__context__
     ears.hear(shown_by(context))
-    ears.check()
+    heard_no_key(ears)
 
 
 def test_keys_in_the_argument_are_refused_unseen(cluster: Sandbox, ears: Ears) -> None:
@@ -139,7 +113,7 @@ def test_keys_in_the_argument_are_refused_unseen(cluster: Sandbox, ears: Ears) -
     assert isinstance(end.error, ValueError)
     assert cluster.statements == ()
     ears.hear(end.error)
-    ears.check()
+    heard_no_key(ears)
 
 
 def test_a_dry_run_shows_no_key(cluster: Sandbox, clock: Time, keys: str, ears: Ears) -> None:
@@ -147,7 +121,7 @@ def test_a_dry_run_shows_no_key(cluster: Sandbox, clock: Time, keys: str, ears: 
     assert len(result["plan"]) == 2
     assert cluster.writes == ()
     ears.hear(result)
-    ears.check()
+    heard_no_key(ears)
 
 
 @builds("4.0.0", "4.2.5")
@@ -157,7 +131,7 @@ def test_the_mode_is_written_with_the_keys_that_the_server_shows(cluster: Sandbo
     assert f"access_key={KEY} BINDING=Mandatory" in writes(cluster)[0]
     assert state_of(cluster).binding == "MANDATORY"
     ears.hear(result)
-    ears.check()
+    heard_no_key(ears)
 
 
 @builds("4.0.0", "4.2.5")
@@ -182,7 +156,7 @@ def test_every_task_is_silent_about_them(cluster: Sandbox, clock: Time, ears: Ea
     except TaskDeferred as deferred:
         ears.hear(deferred.trigger.serialize(), deferred.kwargs)
     ears.hear(drive(StopArchivelogOperator(task_id="stop", confirm=True), context, clock), shown_by(context))
-    ears.check()
+    heard_no_key(ears)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +177,7 @@ def test_rows_leave_the_hook_masked(cluster: Sandbox, ears: Ears, query: str) ->
     rows = hook.get_records(query)
     assert "bucket" in str(rows)
     ears.hear(rows, hook.get_first(query), hook.run(query, handler=lambda cursor: cursor.fetchall()))
-    ears.check()
+    heard_no_key(ears)
 
 
 @pytest.mark.parametrize("view", ["DBA_OB_ARCHIVE_DEST", "DBA_OB_BACKUP_PARAMETER"])
@@ -217,7 +191,7 @@ def test_rows_of_a_user_tenant_leave_the_hook_masked(
     rows = OceanBaseHook().get_records(f"SELECT * FROM oceanbase.{view}")
     assert "bucket" in str(rows)
     ears.hear(rows)
-    ears.check()
+    heard_no_key(ears)
 
 
 def test_a_round_that_keeps_the_keys_of_an_older_place(cluster: Sandbox, clock: Time, ears: Ears, keys: str) -> None:
@@ -229,4 +203,4 @@ def test_a_round_that_keeps_the_keys_of_an_older_place(cluster: Sandbox, clock: 
     assert end.state == "failed"
     assert "oss://other/tenant1" in end.text
     ears.hear(end.error, shown_by(context))
-    ears.check()
+    heard_no_key(ears)

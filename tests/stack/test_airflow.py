@@ -9,9 +9,10 @@ from __future__ import annotations
 import time
 
 from airflow_ob_provider.oceanbase import waits
+from tests.recorded import sent
 
 from .canaries import files_with, in_clear, rows_of
-from .conftest import ACCESS_ID, ACCESS_KEY, CANARY, ID_CANARY, Scene, Stack, polls, sent, status_of
+from .conftest import ACCESS_ID, ACCESS_KEY, CANARY, ID_CANARY, Scene, Stack, polls, status_of
 from .processes import wait_until
 
 MANY_INTERVAL = 2.0

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import pairwise
 
 from airflow_ob_provider.oceanbase.models import ArchiveState, FileStatus
 
@@ -190,7 +191,7 @@ def recovery(rounds: Sequence[Round], backups: Iterable[FullBackup], *, partial_
     ]
     gaps = [
         Gap(before.end, after.start, _between(causes, before.end, after.start), after.set_id)
-        for before, after in zip(windows, windows[1:], strict=False)
+        for before, after in pairwise(windows)
     ]
     since = _open_since(rounds, runs, windows, breaks)
     if since is not None:

@@ -9,8 +9,8 @@ from airflow_ob_provider.oceanbase.redact import MASK, is_secret_name, redact
 
 _SCHEMES = ("file", "oss", "cos", "s3", "azblob")
 PLACEHOLDERS = ("cluster", "tenant", "tenant_id")
-NO_CLUSTER_NAME = "this account cannot read the cluster's name for {cluster}"
 """What a path may leave open: ``file:///data/{cluster}/{tenant}`` is a place of its own for each tenant."""
+NO_CLUSTER_NAME = "this account cannot read the cluster's name for {cluster}"
 _BRACED = re.compile(r"\{([^{}]*)\}|[{}]")
 _SECRET_PARAMETERS = ("access_id", "access_key")
 _DURATION = re.compile(r"(?P<count>[0-9]{1,18})(?P<unit>us|ms|s|m|h|d)?")

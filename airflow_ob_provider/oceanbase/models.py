@@ -352,6 +352,8 @@ class Level(StrEnum):
     WARN = "WARN"
     FAIL = "FAIL"
     UNKNOWN = "UNKNOWN"
+    NOT_APPLICABLE = "NOT_APPLICABLE"
+    """This version, or this policy, does not ask the question."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from airflow_ob_provider.oceanbase.catalog import BackupCatalog
 from airflow_ob_provider.oceanbase.changes import Change
 from airflow_ob_provider.oceanbase.destination import Destination, WantedDestination
 from airflow_ob_provider.oceanbase.models import (
@@ -56,6 +57,12 @@ class Dialect(Protocol):
 
     def pieces(self, round_id: int | None = None) -> PieceSnapshot:
         """Pieces of a round (None: the current one), counted on the server."""
+
+    def backup_catalog(self) -> BackupCatalog:
+        """Rounds, pieces, data backups and settings of every tenant, in at most five queries where all is well.
+
+        :raises ServerError: not even the state of log backup can be read; any other part is named as unread.
+        """
 
     def freeze_progress(self, *, since: datetime | None, tenant_ids: Sequence[int] = ()) -> FreezeProgress:
         """What a minor freeze begun at ``since`` has left to do."""

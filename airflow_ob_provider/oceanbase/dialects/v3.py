@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timezone
 
+from airflow_ob_provider.oceanbase.catalog import BackupCatalog
 from airflow_ob_provider.oceanbase.changes import Change
 from airflow_ob_provider.oceanbase.destination import Destination, DestinationOption, WantedDestination
 from airflow_ob_provider.oceanbase.dialects.base import Row
 from airflow_ob_provider.oceanbase.dialects.reading import MISSING, NOW, DialectBase, address, read_at, tenant_list
+from airflow_ob_provider.oceanbase.dialects.v3_backups import V3Backups
 from airflow_ob_provider.oceanbase.dialects.v3_prerequisites import V3Prerequisites
 from airflow_ob_provider.oceanbase.dialects.v3_settings import destination_change, option_change
 from airflow_ob_provider.oceanbase.errors import ServerError
@@ -232,6 +234,10 @@ class V3Dialect(DialectBase):
     def checkpoint_delay(self, tenants: Sequence[str] = ()) -> float:  # noqa: ARG002
         """The checkpoint interval is at most an hour and 2 minutes by default: too little to matter."""
         return 0.0
+
+    def backup_catalog(self) -> BackupCatalog:
+        """Rounds, pieces, data backups and settings of every tenant."""
+        return V3Backups(self).catalog()
 
     def prerequisites(
         self, *, destination: Destination | None, restart_interrupted: bool, tenants: Sequence[str] = ()

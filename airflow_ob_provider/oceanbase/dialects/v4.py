@@ -12,11 +12,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
 
+from airflow_ob_provider.oceanbase.catalog import BackupCatalog
 from airflow_ob_provider.oceanbase.changes import Change
 from airflow_ob_provider.oceanbase.destination import Destination, WantedDestination, microseconds
 from airflow_ob_provider.oceanbase.dialects import v4_settings, v4_statements
 from airflow_ob_provider.oceanbase.dialects.base import Row
 from airflow_ob_provider.oceanbase.dialects.reading import MISSING, NOW, DialectBase, address, read_at, tenant_list
+from airflow_ob_provider.oceanbase.dialects.v4_backups import V4Backups
 from airflow_ob_provider.oceanbase.dialects.v4_catalogue import Catalogue
 from airflow_ob_provider.oceanbase.dialects.v4_places import Place
 from airflow_ob_provider.oceanbase.dialects.v4_prerequisites import V4Prerequisites
@@ -112,6 +114,11 @@ class V4Dialect(DialectBase):
     def archive(self) -> ArchiveSnapshot:
         """One row a NORMAL user tenant, also where it has never archived."""
         rows = self._archive_rows()
+        snapshot = self.snapshot(rows)
+        return replace(snapshot, rows=self._with_log_streams(snapshot.rows, snapshot.read_at))
+
+    def snapshot(self, rows: Sequence[Row]) -> ArchiveSnapshot:
+        """From rows of the catalogue, one a user tenant."""
         now, zone = read_at(rows)
         tenants = _tenants(rows)
         normal = tuple(tenant for tenant in tenants if tenant.is_normal)
@@ -122,7 +129,7 @@ class V4Dialect(DialectBase):
             if row.get("tenant_id") is not None and (tenant_id := whole(row, "tenant_id")) in by_id
         )
         out_of_scope = tuple(tenant for tenant in tenants if not tenant.is_normal)
-        return ArchiveSnapshot(now, Scope.TENANT, self._with_log_streams(found, now), normal, out_of_scope)
+        return ArchiveSnapshot(now, Scope.TENANT, found, normal, out_of_scope)
 
     def _archive_rows(self) -> Sequence[Row]:
         log_mode = self.version.has_log_mode
@@ -222,6 +229,10 @@ class V4Dialect(DialectBase):
         rows = self.read(self.catalogue.destinations(), holds_secrets=True)
         shown = [row for row in rows if row.get("tenant_id") is not None]
         return tuple(Place.of(tenant, row) for tenant, row in zip(_tenants(shown), shown, strict=True))
+
+    def backup_catalog(self) -> BackupCatalog:
+        """Rounds, pieces, data backups and settings of every tenant."""
+        return V4Backups(self).catalog()
 
     def prerequisites(
         self, *, destination: Destination | None, restart_interrupted: bool, tenants: Sequence[str] = ()

@@ -65,6 +65,25 @@ SELECT {NOW}, t.TENANT_ID AS tenant_id, t.TENANT_NAME AS tenant_name, {_STATUS} 
   {clocks}
  ORDER BY t.TENANT_ID"""
 
+    def overview(self, *, log_mode: bool) -> str:
+        """The current round of every tenant with its destination. Keys stand in the path in clear text."""
+        tenant, by_tenant = self._grouped
+        mode = "t.LOG_MODE" if log_mode else "NULL"
+        wanted = ("path", "binding", "piece_switch_interval", "dest_id")
+        columns = ", ".join(f"MAX(CASE WHEN NAME = '{name}' THEN VALUE END) AS {name}" for name in wanted)
+        return f"""
+SELECT {NOW}, t.TENANT_ID AS tenant_id, t.TENANT_NAME AS tenant_name, {_STATUS} AS tenant_status, {mode} AS log_mode,
+       a.STATUS AS status, a.ROUND_ID AS round_id, a.USED_PIECE_ID AS piece_id, a.START_SCN AS started,
+       a.CHECKPOINT_SCN AS checkpoint, a.COMMENT AS remark, NULL AS newest, d.has_path AS has_path, d.path AS path,
+       d.binding AS binding, d.piece_switch_interval AS piece_switch_interval, d.dest_state AS dest_state,
+       d.dest_id AS dest_id
+  {self._from_tenants}
+  LEFT JOIN {self.view("ARCHIVELOG")} a ON {self._of("a")}
+  LEFT JOIN (SELECT {tenant}SUM(CASE WHEN NAME = 'path' AND VALUE <> '' THEN 1 ELSE 0 END) AS has_path,
+                    MAX(CASE WHEN NAME = 'state' THEN VALUE END) AS dest_state, {columns}
+               FROM {self.view("ARCHIVE_DEST")} WHERE DEST_NO = 0{by_tenant}) d ON {self._of("d")}
+ ORDER BY t.TENANT_ID"""
+
     def log_streams(self, rounds: dict[int, int]) -> str:
         """The slowest log streams of these rounds (by tenant number), the slowest first."""
         if self.is_sys:

@@ -1,0 +1,323 @@
+"""The backup catalog of 4.x in four queries that the server aggregates, and a closer look where something is wrong.
+
+Facts: V4.2.5 manual, dictionary views (ARCHIVELOG_SUMMARY, ARCHIVELOG_PIECE_FILES, BACKUP_SET_FILES,
+BACKUP_DELETE_POLICY, BACKUP_DELETE_JOB_HISTORY, BACKUP_STORAGE_INFO) and GV$OB_UNITS.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from airflow_ob_provider.oceanbase.catalog import (
+    BackupCatalog,
+    Cleanup,
+    LogDisk,
+    Part,
+    Settings,
+    Stream,
+    TenantRecord,
+)
+from airflow_ob_provider.oceanbase.destination import microseconds
+from airflow_ob_provider.oceanbase.dialects.aggregates import FILE_STATUS_SUMS, is_full, set_problem
+from airflow_ob_provider.oceanbase.dialects.backups import MAX_PIECES, MAX_SETS, BackupReader, Group, RoundRow
+from airflow_ob_provider.oceanbase.dialects.base import Row
+from airflow_ob_provider.oceanbase.dialects.reading import MISSING, read_at, tenant_list
+from airflow_ob_provider.oceanbase.dialects.v4_catalogue import Catalogue
+from airflow_ob_provider.oceanbase.dialects.v4_places import Place
+from airflow_ob_provider.oceanbase.errors import ServerError
+from airflow_ob_provider.oceanbase.models import ArchiveState, FileStatus, PieceStatus, Scope
+from airflow_ob_provider.oceanbase.rows import scn, text, whole
+from airflow_ob_provider.oceanbase.windows import FullBackup, Stretch
+
+if TYPE_CHECKING:
+    from airflow_ob_provider.oceanbase.dialects.v4 import V4Dialect
+
+_PARAMETERS = (
+    "cluster", "cluster_id", "archive_lag_target", "log_archive_concurrency", "log_disk_utilization_threshold",
+    "log_disk_utilization_limit_threshold",
+)  # fmt: skip
+_FULL = "BACKUP_TYPE IN ('FULL', 'D')"
+_USABLE = f"{_FULL} AND s.STATUS = 'SUCCESS' AND s.FILE_STATUS = 'AVAILABLE'"
+_SET = (
+    "CONCAT(s.MIN_RESTORE_SCN, '|', s.BACKUP_SET_ID, '|', s.START_REPLAY_SCN, '|', s.MIN_RESTORE_SCN, '|', "
+    "IFNULL(s.END_TIMESTAMP, ''))"
+)
+"""First what it is sorted by: numbers of nanoseconds have 19 digits from 2001 to 2286."""
+
+
+class V4Backups(BackupReader):
+    """Reads the catalog through a dialect."""
+
+    scope = Scope.TENANT
+    partial_pieces = False
+
+    def __init__(self, dialect: V4Dialect) -> None:
+        super().__init__(dialect)
+        self._dialect = dialect
+        self._views = Catalogue(is_sys=True)
+        self._own = 0
+        self._dest_ids: dict[int, str] = {}
+
+    @property
+    def _is_sys(self) -> bool:
+        return self._views.is_sys
+
+    @property
+    def _tenant(self) -> str:
+        return "TENANT_ID, " if self._is_sys else ""
+
+    def _same_tenant(self, left: str, right: str) -> str:
+        return f"{left}.TENANT_ID = {right}.TENANT_ID" if self._is_sys else "1 = 1"
+
+    def tenant_of(self, row: Row) -> int:
+        """A user tenant's own rows do not name it."""
+        return whole(row, "tenant_id") if self._is_sys else self._own
+
+    def state(self) -> BackupCatalog:
+        """Tenants, their current round and their destination."""
+        rows = self._overview()
+        now, self.zone = read_at(rows)
+        snapshot = self._dialect.snapshot(rows)
+        archive = {row.tenant.tenant_id: row for row in snapshot.rows}
+        self._own = snapshot.tenants[0].tenant_id if snapshot.tenants else 0
+        places = {whole(row, "tenant_id"): row for row in rows if row.get("tenant_id") is not None}
+        self._dest_ids = {number: text(row, "dest_id") for number, row in places.items()}
+        records = tuple(
+            TenantRecord(
+                tenant,
+                archive.get(tenant.tenant_id),
+                settings=_settings(Place.of(tenant, places[tenant.tenant_id])),
+            )
+            for tenant in snapshot.tenants
+        )
+        return BackupCatalog(
+            now, str(self._dialect.version), Scope.TENANT, "", "", None, records, snapshot.out_of_scope
+        )
+
+    def _overview(self) -> Sequence[Row]:
+        """Only tenant sys has the views of all tenants; to ask first would be one query more."""
+        log_mode = self._dialect.version.has_log_mode
+        try:
+            return self._dialect.read(self._views.overview(log_mode=log_mode))
+        except ServerError as error:
+            if error.errno not in MISSING:
+                raise
+        self._views = Catalogue(is_sys=False)
+        return self._dialect.read(self._views.overview(log_mode=log_mode))
+
+    def upkeep_queries(self) -> Mapping[Part, str]:
+        """Parameters, log disk, clean-up and storage, in columns of one kind, so that one query can ask for all."""
+        names = ", ".join(f"'{name}'" for name in _PARAMETERS)
+        tenant = "TENANT_ID" if self._is_sys else "NULL"
+        grouped = "GROUP BY TENANT_ID" if self._is_sys else ""
+        dest = "GROUP BY TENANT_ID, DEST_ID" if self._is_sys else "GROUP BY DEST_ID"
+        job = "CONCAT(START_TIMESTAMP, '|', STATUS, '|', RESULT, '|', IFNULL(COMMENT, ''))"
+        queries = {
+            Part.SETTINGS: (
+                "SELECT 'parameter' AS part, TENANT_ID AS tenant_id, NAME AS name, MIN(VALUE) AS low, MAX(VALUE) "
+                f"AS high FROM oceanbase.GV$OB_PARAMETERS WHERE NAME IN ({names}) GROUP BY TENANT_ID, NAME"
+            ),
+            Part.LOG_DISK: (
+                "SELECT 'unit' AS part, TENANT_ID AS tenant_id, '' AS name, CAST(MIN(LOG_DISK_SIZE) AS CHAR) AS low, "
+                "CAST(MAX(LOG_DISK_IN_USE) AS CHAR) AS high FROM oceanbase.GV$OB_UNITS GROUP BY TENANT_ID"
+            ),
+            Part.CLEANUP: (
+                f"SELECT 'policy' AS part, {tenant} AS tenant_id, POLICY_NAME AS name, RECOVERY_WINDOW AS low, "
+                f"'' AS high FROM {self._views.view('BACKUP_DELETE_POLICY')} UNION ALL "
+                f"SELECT 'clean' AS part, {tenant} AS tenant_id, '' AS name, '' AS low, MAX({job}) AS high "
+                f"FROM {self._views.view('BACKUP_DELETE_JOB_HISTORY')} {grouped}"
+            ),
+        }
+        if self._dialect.version.has_log_mode:
+            queries[Part.STORAGE] = (
+                f"SELECT 'storage' AS part, {tenant} AS tenant_id, CAST(DEST_ID AS CHAR) AS name, '' AS low, "
+                "CAST(MAX(LAST_CHECK_TIMESTAMP) AS CHAR) AS high "
+                f"FROM {self._views.view('BACKUP_STORAGE_INFO')} {dest}"
+            )
+        return queries
+
+    def upkeep(self, catalog: BackupCatalog, rows: Sequence[Row]) -> BackupCatalog:
+        """The catalog with what these rows tell."""
+        by_tenant: dict[int, list[Row]] = defaultdict(list)
+        cluster = {}
+        for row in rows:
+            if text(row, "part") == "parameter" and text(row, "name").lower() in {"cluster", "cluster_id"}:
+                cluster[text(row, "name").lower()] = text(row, "high")
+            elif row.get("tenant_id") is not None or not self._is_sys:
+                number = whole(row, "tenant_id") if row.get("tenant_id") is not None else self._own
+                by_tenant[number].append(row)
+        return replace(
+            catalog,
+            tenants=tuple(self._kept(record, by_tenant[record.tenant.tenant_id]) for record in catalog.tenants),
+            cluster=cluster.get("cluster", ""),
+            cluster_id=cluster.get("cluster_id", ""),
+        )
+
+    def _kept(self, record: TenantRecord, rows: Iterable[Row]) -> TenantRecord:
+        found: dict[tuple[str, str], tuple[str, str]] = {}
+        for row in rows:
+            found[(text(row, "part"), text(row, "name").lower())] = (text(row, "low"), text(row, "high"))
+        settings = record.settings or Settings()
+        lag, lag_differs = _length(found.get(("parameter", "archive_lag_target")))
+        concurrency, differs = _number(found.get(("parameter", "log_archive_concurrency")))
+        names = [name for name, is_so in (("archive_lag_target", lag_differs), ("log_archive_concurrency", differs))
+                 if is_so]  # fmt: skip
+        low, high = found.get(("unit", ""), ("", ""))
+        recycles, _ = _number(found.get(("parameter", "log_disk_utilization_threshold")))
+        stops, _ = _number(found.get(("parameter", "log_disk_utilization_limit_threshold")))
+        disk = LogDisk(int(high), int(low), recycles or 80, stops or 95) if low.isdigit() and high.isdigit() else None
+        policy = next((low for (part, _), (low, _) in found.items() if part == "policy"), "")
+        at, status, _, comment = (found.get(("clean", ""), ("", ""))[1] or "|||").split("|", 3)
+        dest_id = self._dest_ids.get(record.tenant.tenant_id, "")
+        checked = found.get(("storage", dest_id), ("", ""))[1]
+        return replace(
+            record,
+            settings=replace(settings, lag_target=lag, concurrency=concurrency, differs=tuple(names)),
+            log_disk=disk,
+            cleanup=Cleanup(policy, bool(policy), status, self.clock({"at": at}, "at"), comment),
+            storage_checked=self.clock({"at": checked}, "at"),
+        )
+
+    def rounds_query(self) -> str:
+        """All rounds, each with its pieces counted."""
+        pieces = self._views.view("ARCHIVELOG_PIECE_FILES")
+        return f"""
+SELECT {"r.TENANT_ID" if self._is_sys else "NULL"} AS tenant_id, r.ROUND_ID AS round_id, r.INCARNATION AS incarnation,
+       r.STATUS AS status, r.START_SCN AS started, r.CHECKPOINT_SCN AS checkpoint, r.COMMENT AS remark, p.*
+  FROM {self._views.view("ARCHIVELOG_SUMMARY")} r
+  LEFT JOIN (
+SELECT {self._tenant}ROUND_ID AS of_round, {FILE_STATUS_SUMS},
+       MIN(PIECE_ID) AS first_id, MAX(PIECE_ID) AS newest_id, MIN(START_SCN) AS oldest_from,
+       MAX(START_SCN) AS newest_from, MAX(END_SCN) AS newest_to,
+       MAX(CASE WHEN FILE_STATUS IN ('EXPIRED', 'DELETING', 'DELETED') THEN PIECE_ID END) AS cleaned_last,
+       MIN(CASE WHEN FILE_STATUS = 'AVAILABLE' THEN PIECE_ID END) AS available_first,
+       MAX(CASE WHEN FILE_STATUS = 'AVAILABLE' THEN PIECE_ID END) AS available_last,
+       MIN(CASE WHEN FILE_STATUS = 'AVAILABLE' THEN START_SCN END) AS available_from,
+       MAX(CASE WHEN FILE_STATUS = 'AVAILABLE' THEN END_SCN END) AS available_to,
+       MAX(CASE WHEN FILE_STATUS = 'AVAILABLE' THEN END_SCN END)
+         - MIN(CASE WHEN FILE_STATUS = 'AVAILABLE' THEN START_SCN END)
+         - SUM(CASE WHEN FILE_STATUS = 'AVAILABLE' THEN END_SCN - START_SCN ELSE 0 END) AS hole,
+       MAX(CASE WHEN STATUS <> 'FROZEN' THEN PIECE_ID END) AS open_id
+  FROM {pieces} GROUP BY {self._tenant}ROUND_ID) p ON p.of_round = r.ROUND_ID AND {self._same_tenant("p", "r")}
+ ORDER BY {"r.TENANT_ID, " if self._is_sys else ""}r.ROUND_ID"""
+
+    def round_row(self, row: Row) -> RoundRow:
+        """A row of :meth:`rounds_query`."""
+        return RoundRow(
+            self.tenant_of(row),
+            whole(row, "round_id"),
+            ArchiveState.parse(text(row, "status")),
+            self.at(row, "started"),
+            self.at(row, "checkpoint"),
+            text(row, "remark").strip(),
+            whole(row, "incarnation"),
+            row,
+        )
+
+    def backups_query(self) -> str:
+        """Data backups of each tenant by the round that their logs begin in; of no round, where none fits."""
+        tenant = "s.TENANT_ID" if self._is_sys else "NULL"
+        return f"""
+SELECT {tenant} AS tenant_id, r.ROUND_ID AS round_id,
+       SUM(CASE WHEN {_USABLE} THEN 1 ELSE 0 END) AS usable,
+       MIN(CASE WHEN {_USABLE} THEN {_SET} END) AS oldest,
+       MAX(CASE WHEN {_USABLE} THEN {_SET} END) AS newest,
+       MAX(CONCAT(s.START_TIMESTAMP, '|', s.BACKUP_SET_ID, '|', s.STATUS, '|', s.BACKUP_TYPE)) AS attempt
+  FROM {self._views.view("BACKUP_SET_FILES")} s
+  LEFT JOIN {self._views.view("ARCHIVELOG_SUMMARY")} r ON {self._same_tenant("r", "s")}
+        AND s.START_REPLAY_SCN >= r.START_SCN AND s.START_REPLAY_SCN <= r.CHECKPOINT_SCN
+ GROUP BY {"s.TENANT_ID, " if self._is_sys else ""}r.ROUND_ID"""
+
+    def at(self, row: Row, name: str) -> datetime | None:
+        """A system change number."""
+        return scn(row, name, self.zone)
+
+    # --- a closer look -----------------------------------------------------------------------------------------------
+
+    def pieces_query(self, groups: Iterable[Group]) -> str:
+        """Each piece of these rounds, the newest first."""
+        return f"""
+SELECT {"TENANT_ID" if self._is_sys else "NULL"} AS tenant_id, ROUND_ID AS round_id, PIECE_ID AS piece_id,
+       STATUS AS status, FILE_STATUS AS file_status, START_SCN AS started, END_SCN AS ended,
+       CHECKPOINT_SCN AS checkpoint
+  FROM {self._views.view("ARCHIVELOG_PIECE_FILES")} WHERE {self._which(groups)}
+ ORDER BY {self._tenant}ROUND_ID DESC, PIECE_ID DESC LIMIT {MAX_PIECES}"""
+
+    def _which(self, groups: Iterable[Group]) -> str:
+        one = "(TENANT_ID = {} AND ROUND_ID = {})" if self._is_sys else "ROUND_ID = {1}"
+        return " OR ".join(one.format(int(tenant), int(number)) for tenant, number in groups)
+
+    def stretch(self, row: Row) -> Stretch:
+        """A row of :meth:`pieces_query`."""
+        number = whole(row, "piece_id")
+        return Stretch(
+            number, number, FileStatus.parse(text(row, "file_status")), self.at(row, "started"),
+            self.at(row, "ended"), self.at(row, "checkpoint"),
+            PieceStatus.parse(text(row, "status")) is not PieceStatus.FROZEN,
+        )  # fmt: skip
+
+    def sets_query(self, tenant_ids: Iterable[int]) -> str:
+        """Each full backup of these tenants, the newest first."""
+        which = f"TENANT_ID IN ({tenant_list(tenant_ids)}) AND " if self._is_sys else ""
+        return f"""
+SELECT {"TENANT_ID" if self._is_sys else "NULL"} AS tenant_id, BACKUP_SET_ID AS set_id, BACKUP_TYPE AS kind,
+       STATUS AS status, FILE_STATUS AS file_status, START_REPLAY_SCN AS logs_from, MIN_RESTORE_SCN AS restores_from,
+       START_TIMESTAMP AS started_at
+  FROM {self._views.view("BACKUP_SET_FILES")} WHERE {which}{_FULL}
+ ORDER BY BACKUP_SET_ID DESC LIMIT {MAX_SETS}"""
+
+    def full(self, row: Row) -> FullBackup | None:
+        """A row of :meth:`sets_query`."""
+        if not is_full(text(row, "kind")):
+            return None
+        logs_from, restores_from = self.at(row, "logs_from"), self.at(row, "restores_from")
+        problem = set_problem(text(row, "status"), text(row, "file_status"))
+        # A set that failed early has no logs to begin at; its own beginning tells where it would have helped.
+        begun = logs_from or (self.clock(row, "started_at") if problem else None)
+        return FullBackup(whole(row, "set_id"), begun, restores_from, restores_from, problem)
+
+    def events_query(self) -> str:
+        """Changes of STATUS, the newest first."""
+        return (
+            "SELECT TIMESTAMP AS at, EVENT AS event, NAME1 AS name1, VALUE1 AS value1, NAME2 AS name2, "
+            "VALUE2 AS value2, NAME3 AS name3, VALUE3 AS value3, NAME4 AS name4, VALUE4 AS value4, NAME5 AS name5, "
+            "VALUE5 AS value5, NAME6 AS name6, VALUE6 AS value6 FROM oceanbase.DBA_OB_ROOTSERVICE_EVENT_HISTORY "
+            "WHERE MODULE = 'log_archive' AND EVENT = 'change_status' ORDER BY TIMESTAMP DESC LIMIT 500"
+        )
+
+    def streams_query(self, groups: Iterable[Group]) -> str | None:
+        """The log streams of these tenants, the slowest first."""
+        if not self._dialect.version.has_log_mode:
+            return None
+        return self._views.log_streams(dict(groups))
+
+    def stream(self, row: Row) -> tuple[int, Stream]:
+        """A row of :meth:`streams_query`."""
+        return self.tenant_of(row), Stream(
+            f"log stream {whole(row, 'ls_id')}", self.at(row, "checkpoint"), whole(row, "interrupted") > 0
+        )
+
+
+def _settings(place: Place) -> Settings:
+    return Settings(
+        place.destination,
+        str(place) if place.uri else "",
+        str(place.mode) if place.mode else None,
+        None,
+        place.days,
+    )
+
+
+def _length(values: tuple[str, str] | None) -> tuple[float | None, bool]:
+    """The larger of two lengths of time, and whether they differ."""
+    lengths = [length for value in values or () if (length := microseconds(value.lower())) is not None]
+    return (max(lengths) / 1e6 if lengths else None), len(set(lengths)) > 1
+
+
+def _number(values: tuple[str, str] | None) -> tuple[int | None, bool]:
+    numbers = [int(value) for value in values or () if value.isdigit()]
+    return (max(numbers) if numbers else None), len(set(numbers)) > 1

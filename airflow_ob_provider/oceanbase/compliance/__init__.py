@@ -1,0 +1,1 @@
+"""The rules of log backup, applied to what the server's catalog holds."""

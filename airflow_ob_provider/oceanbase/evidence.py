@@ -1,0 +1,74 @@
+"""What was asked and answered, so that a report can be checked: redacted SQL, rows, hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_ob_provider.oceanbase.dialects.base import Query, Row
+from airflow_ob_provider.oceanbase.redact import redact
+from airflow_ob_provider.oceanbase.statements import Statement
+
+SAMPLE_ROWS = 20
+"""Rows of each answer that a report shows; the hash is of all."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One query and what came of it."""
+
+    statement: str
+    rows: int
+    sha256: str
+    """Of all rows, each as JSON with sorted names, ended by a line feed."""
+    sample: tuple[dict[str, Any], ...]
+
+
+class Recorder:
+    """A query that remembers. Only what may be shown is kept: rows are redacted before they are hashed."""
+
+    def __init__(self, query: Query) -> None:
+        self._query = query
+        self.answers: list[Answered] = []
+
+    def __call__(self, statement: Statement) -> Sequence[Row]:
+        """Run the statement.
+
+        :raises ServerError: as the query does; nothing is remembered then.
+        """
+        rows = self._query(statement)
+        digest = hashlib.sha256()
+        sample = []
+        for number, row in enumerate(rows):
+            shown = {name: _shown(value) for name, value in row.items()}
+            digest.update((json.dumps(shown, sort_keys=True, ensure_ascii=False) + "\n").encode())
+            if number < SAMPLE_ROWS:
+                sample.append(shown)
+        text = " ".join(statement.redacted.split())
+        self.answers.append(Answered(text, len(rows), digest.hexdigest(), tuple(sample)))
+        return rows
+
+    def to_json(self) -> dict[str, Any]:
+        """As a report has it."""
+        queries = [
+            {
+                "name": f"query {number}",
+                "statement": one.statement,
+                "rows": one.rows,
+                "sha256": one.sha256,
+                "sample": list(one.sample),
+                "left_out": one.rows - len(one.sample),
+            }
+            for number, one in enumerate(self.answers, 1)
+        ]
+        chain = hashlib.sha256("\n".join(f"{one.statement}\n{one.sha256}" for one in self.answers).encode())
+        return {"queries": queries, "sha256": chain.hexdigest()}
+
+
+def _shown(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return redact(bytes(value).decode(errors="replace") if isinstance(value, bytes | bytearray) else str(value))

@@ -60,6 +60,10 @@ class PrerequisitesNotMetError(OceanBaseError, AirflowFailException):
     """At least one prerequisite of log backup is not met."""
 
 
+class ComplianceError(OceanBaseError, AirflowFailException):
+    """A check has found what its ``fail_on`` names; the report is written. Airflow does not retry the task."""
+
+
 class NotVerifiedError(OceanBaseError):
     """A change was accepted but could not be read back; nothing is known to be wrong. Airflow retries the task."""
 

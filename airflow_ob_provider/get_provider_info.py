@@ -42,6 +42,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": "OceanBase",
                 "python-modules": [
                     "airflow_ob_provider.operators.archivelog",
+                    "airflow_ob_provider.operators.compliance",
                     "airflow_ob_provider.operators.freeze",
                     "airflow_ob_provider.operators.prerequisites",
                     "airflow_ob_provider.operators.settings",
@@ -61,7 +62,36 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "asset-uris": [{"schemes": ["oceanbase"], "handler": "airflow_ob_provider.assets.oceanbase.sanitize_uri"}],
-        "extra-links": ["airflow_ob_provider.links.oceanbase.RunbookLink"],
+        "extra-links": [
+            "airflow_ob_provider.links.oceanbase.ComplianceReportLink",
+            "airflow_ob_provider.links.oceanbase.RunbookLink",
+        ],
+        "notifications": ["airflow_ob_provider.notifications.oceanbase.LogBackupAlarmNotifier"],
+        "cli": ["airflow_ob_provider.cli.definition.get_commands"],
+        "config": {
+            "oceanbase": {
+                "description": "Reports of the compliance checks of OceanBase log backup.",
+                "options": {
+                    "report_path": {
+                        "description": (
+                            "Folder of reports and lag history: a path, or a URL of any file system that Airflow's "
+                            "ObjectStoragePath can reach, such as s3://aws_default@bucket/oceanbase. Workers share it."
+                        ),
+                        "version_added": "0.2.0",
+                        "type": "string",
+                        "example": "s3://aws_default@bucket/oceanbase",
+                        "default": "file://{AIRFLOW_HOME}/oceanbase-reports",
+                    },
+                    "report_url": {
+                        "description": "Where a web server shows that folder, for the link on tasks; empty: the path.",
+                        "version_added": "0.2.0",
+                        "type": "string",
+                        "example": "https://reports.example.com/oceanbase",
+                        "default": "",
+                    },
+                },
+            }
+        },
         "connection-types": [
             {
                 "connection-type": "oceanbase",

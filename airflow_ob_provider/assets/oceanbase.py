@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 _CONN_ID = re.compile(r"[\w.-]+")
 LOG_ARCHIVE_ALIAS = AssetAlias("ob_log_archive")
 """Updated whenever log backup of any cluster has been proven."""
+COMPLIANCE_ALIAS = AssetAlias("ob_archive_compliance")
+"""Updated by each compliance check of any cluster."""
 
 
 def log_archive_asset(oceanbase_conn_id: str) -> Asset:
@@ -22,9 +24,24 @@ def log_archive_asset(oceanbase_conn_id: str) -> Asset:
 
     :raises ValueError: the connection id cannot stand in a URI.
     """
+    return Asset(f"oceanbase://{_checked(oceanbase_conn_id)}/log-archive")
+
+
+def compliance_asset(oceanbase_conn_id: str, *, compliant: bool) -> Asset:
+    """The log backup of a cluster as a compliance check has found it: ``compliant`` or ``violated``.
+
+    Its events carry ``verdict``, ``checked_at``, ``delay``, ``open_gaps`` and ``report`` as extra.
+
+    :raises ValueError: the connection id cannot stand in a URI.
+    """
+    word = "compliant" if compliant else "violated"
+    return Asset(f"oceanbase://{_checked(oceanbase_conn_id)}/log-archive/{word}")
+
+
+def _checked(oceanbase_conn_id: str) -> str:
     if not _CONN_ID.fullmatch(oceanbase_conn_id):
         raise ValueError(f"oceanbase_conn_id {oceanbase_conn_id!r} may hold letters, digits, '_', '-' and '.' only")
-    return Asset(f"oceanbase://{oceanbase_conn_id}/log-archive")
+    return oceanbase_conn_id
 
 
 def sanitize_uri(uri: SplitResult) -> SplitResult:

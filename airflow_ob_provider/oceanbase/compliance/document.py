@@ -123,6 +123,75 @@ def document(
     }
 
 
+def unreachable(
+    connection: str,
+    policy: Policy,
+    why: str,
+    now: datetime,
+    *,
+    memory: Memory | None,
+    samples: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """The report of a cluster that could not be read: UNKNOWN, which is neither good nor bad.
+
+    :param why: the error, redacted.
+    :param now: the moment of the try, by the worker's clock.
+    """
+    own = {"checked_at": _time(now), "verdict": str(Level.UNKNOWN), "delay": None, "tenantName": None}
+    said = _pair(both("The cluster could not be read: {w}", "无法读取集群：{w}", w=why))
+    finding = {
+        "id": "reachable",
+        "rule": "reachable",
+        "level": str(Level.UNKNOWN),
+        "tenantName": None,
+        "obTenantId": None,
+        "observed": said,
+        "expected": _pair(both("an open connection", "可建立连接")),
+        "hint": _pair(
+            both("Log backup may be fine: look at the connection first.", "日志备份可能正常：请先检查连接。")
+        ),
+        "waiver": None,
+    }
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "generator": {"name": "airflow-ob-provider", "version": __version__},
+        "connection": connection,
+        "checked_at": _time(now),
+        "verdict": str(Level.UNKNOWN),
+        "summary": said,
+        "proves": _pair(both("Nothing.", "无。")),
+        "does_not_prove": _pair(_DOES_NOT_PROVE),
+        "cluster": {
+            "clusterName": memory.cluster if memory else "",
+            "obClusterId": memory.cluster_id if memory else "",
+            "obVersion": memory.version if memory else "",
+            "scope": "tenant",
+            "incarnation": memory.incarnation if memory else None,
+            "tenants": 0,
+            "tenants_ok": 0,
+        },
+        "levels": {**dict.fromkeys(map(str, BY_BADNESS), 0), str(Level.UNKNOWN): 1, "WAIVED": 0},
+        "tenants": [],
+        "rules": [
+            {
+                "id": "reachable",
+                "number": 0,
+                "title": _pair(both("The cluster answers", "集群可访问")),
+                "proves": _pair(both("a login and an answer", "可登录并得到应答")),
+                "level": str(Level.UNKNOWN),
+                "tenants": {},
+                "reason": None,
+            }
+        ],
+        "findings": [finding],
+        "findings_left_out": {},
+        "lag_history": history_of([*samples, own], days=HISTORY_DAYS),
+        "waivers": [],
+        "policy": policy.shown(),
+        "evidence": {"queries": [], "sha256": ""},
+    }
+
+
 def summary(catalog: BackupCatalog, judgement: Judgement) -> Text:
     """The whole check in one sentence."""
     counting = [finding for finding in judgement.findings if finding.counts]

@@ -93,8 +93,8 @@ class V3Backups(BackupReader):
         option = ArchiveOption.parse(values.get("backup_log_archive_option", ""))
         extra = dict(DestinationOption.parse(values.get("backup_dest_option", "")).values)
         settings = Settings(
-            _destination(values.get("backup_dest", "")),
-            redact(values.get("backup_dest", "")),
+            (place := _destination(values.get("backup_dest", ""))),
+            str(place or redact(values.get("backup_dest", ""))),
             str(option.mode) if option.mode else None,
             str(option.compression) if option.compression else None,
             _days(extra.get("log_archive_piece_switch_interval", "0")),

@@ -30,6 +30,7 @@ from airflow_ob_provider.oceanbase.dialects.v4_catalogue import Catalogue
 from airflow_ob_provider.oceanbase.dialects.v4_places import Place
 from airflow_ob_provider.oceanbase.errors import ServerError
 from airflow_ob_provider.oceanbase.models import ArchiveState, FileStatus, PieceStatus, Scope
+from airflow_ob_provider.oceanbase.redact import redact
 from airflow_ob_provider.oceanbase.rows import scn, text, whole
 from airflow_ob_provider.oceanbase.windows import FullBackup, Stretch
 
@@ -305,7 +306,7 @@ SELECT {"TENANT_ID" if self._is_sys else "NULL"} AS tenant_id, BACKUP_SET_ID AS 
 def _settings(place: Place) -> Settings:
     return Settings(
         place.destination,
-        str(place) if place.uri else "",
+        str(place.destination or redact(place.uri)) if place.uri else "",
         str(place.mode) if place.mode else None,
         None,
         place.days,

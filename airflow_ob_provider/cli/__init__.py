@@ -1,0 +1,1 @@
+"""``airflow oceanbase …``: the same checks for people without a scheduler at hand."""

@@ -1,0 +1,1 @@
+"""Making a compliance check: reading a cluster, keeping reports and history."""

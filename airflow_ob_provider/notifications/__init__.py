@@ -1,0 +1,1 @@
+"""Alarms through Airflow's notifiers."""

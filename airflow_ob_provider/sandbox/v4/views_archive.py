@@ -71,8 +71,8 @@ def _sizes(count: int) -> tuple[Any, ...]:
 
 
 def _round_row(cluster: Cluster, tenant: Tenant4, found: Round) -> Row:
-    return (tenant.tenant_id, found.dest_id, found.round_id, 1, 0, _shown_status(cluster, tenant, found.status),
-            found.start_scn, display(found.start_scn), found.checkpoint_scn, display(found.checkpoint_scn), 1,
+    return (tenant.tenant_id, found.dest_id, found.round_id, cluster.incarnation, 0,
+            _shown_status(cluster, tenant, found.status), found.start_scn, display(found.start_scn), found.checkpoint_scn, display(found.checkpoint_scn), 1,
             found.base_piece_id, found.used_piece_id, int(found.interval * 10**6), 1, "none", *_sizes(found.bytes),
             0, "0.00MB", 0, "0.00MB")  # fmt: skip
 
@@ -90,8 +90,8 @@ def _summary(cluster: Cluster) -> Iterable[Row]:
             yield (*_round_row(cluster, archive.tenant, found), found.path, found.comment)
 
 
-def _piece_row(tenant_id: int, piece: Piece) -> Row:
-    return (tenant_id, piece.dest_id, piece.round_id, piece.piece_id, 1, 0, piece.status, piece.start_scn,
+def _piece_row(tenant_id: int, incarnation: int, piece: Piece) -> Row:
+    return (tenant_id, piece.dest_id, piece.round_id, piece.piece_id, incarnation, 0, piece.status, piece.start_scn,
             display(piece.start_scn), piece.checkpoint_scn, display(piece.checkpoint_scn), piece.max_scn,
             piece.end_scn, display(piece.end_scn), 1, 1, "none", *_sizes(piece.bytes), piece.file_status,
             piece.path)  # fmt: skip
@@ -100,15 +100,15 @@ def _piece_row(tenant_id: int, piece: Piece) -> Row:
 def _pieces(cluster: Cluster) -> Iterable[Row]:
     for archive in _archives(cluster):
         for found in archive.rounds:
-            for piece in found.pieces:
-                yield _piece_row(archive.tenant.tenant_id, piece)
+            for piece in found.visible_pieces:
+                yield _piece_row(archive.tenant.tenant_id, cluster.incarnation, piece)
 
 
 def _stream_rows(cluster: Cluster) -> Iterable[Row]:
     """One row per log stream and piece of the latest round."""
     for archive in _archives(cluster):
         current = archive.round
-        for piece in current.pieces if current else ():
+        for piece in current.visible_pieces if current else ():
             assert current is not None  # noqa: S101 - it has pieces
             last = piece is current.pieces[-1]
             for stream in archive.streams:
@@ -117,9 +117,9 @@ def _stream_rows(cluster: Cluster) -> Iterable[Row]:
                 own = DOING if current.status == INTERRUPTED else current.status
                 status = INTERRUPTED if stream.broken and last else own if last else DOING
                 checkpoint = max(piece.start_scn, to_scn(stream.checkpoint)) if last else piece.checkpoint_scn
-                yield (archive.tenant.tenant_id, current.dest_id, stream.ls_id, current.round_id, piece.piece_id, 1,
-                       piece.start_scn, 0, share, checkpoint, status, 1 + share // FILE_BYTES, share % FILE_BYTES,
-                       share, share)  # fmt: skip
+                yield (archive.tenant.tenant_id, current.dest_id, stream.ls_id, current.round_id, piece.piece_id,
+                       cluster.incarnation, piece.start_scn, 0, share, checkpoint, status, 1 + share // FILE_BYTES,
+                       share % FILE_BYTES, share, share)  # fmt: skip
 
 
 def _dest_status(cluster: Cluster, viewer: Tenant) -> Iterable[Row]:

@@ -72,9 +72,9 @@ def _sizes(count: int) -> tuple[Any, ...]:
 
 def _round_row(cluster: Cluster, tenant: Tenant4, found: Round) -> Row:
     return (tenant.tenant_id, found.dest_id, found.round_id, cluster.incarnation, 0,
-            _shown_status(cluster, tenant, found.status), found.start_scn, display(found.start_scn), found.checkpoint_scn, display(found.checkpoint_scn), 1,
-            found.base_piece_id, found.used_piece_id, int(found.interval * 10**6), 1, "none", *_sizes(found.bytes),
-            0, "0.00MB", 0, "0.00MB")  # fmt: skip
+            _shown_status(cluster, tenant, found.status), found.start_scn, display(found.start_scn),
+            found.checkpoint_scn, display(found.checkpoint_scn), 1, found.base_piece_id, found.used_piece_id,
+            int(found.interval * 10**6), 1, "none", *_sizes(found.bytes), 0, "0.00MB", 0, "0.00MB")  # fmt: skip
 
 
 def _archivelog(cluster: Cluster) -> Iterable[Row]:

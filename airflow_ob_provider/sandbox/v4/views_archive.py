@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from airflow_ob_provider.sandbox.topology import Tenant
@@ -90,18 +91,35 @@ def _summary(cluster: Cluster) -> Iterable[Row]:
             yield (*_round_row(cluster, archive.tenant, found), found.path, found.comment)
 
 
-def _piece_row(tenant_id: int, incarnation: int, piece: Piece) -> Row:
-    return (tenant_id, piece.dest_id, piece.round_id, piece.piece_id, incarnation, 0, piece.status, piece.start_scn,
-            display(piece.start_scn), piece.checkpoint_scn, display(piece.checkpoint_scn), piece.max_scn,
-            piece.end_scn, display(piece.end_scn), 1, 1, "none", *_sizes(piece.bytes), piece.file_status,
-            piece.path)  # fmt: skip
+#: The columns of a piece after TENANT_ID, but for INCARNATION, which is the cluster's.
+_PIECE_CELLS: tuple[Callable[[Piece], Any], ...] = (
+    attrgetter("dest_id"), attrgetter("round_id"), attrgetter("piece_id"), lambda _: 1, lambda _: 0,
+    attrgetter("status"), attrgetter("start_scn"), lambda p: display(p.start_scn), attrgetter("checkpoint_scn"),
+    lambda p: display(p.checkpoint_scn), attrgetter("max_scn"), attrgetter("end_scn"), lambda p: display(p.end_scn),
+    lambda _: 1, lambda _: 1, lambda _: "none", attrgetter("bytes"), lambda p: bytes_display(p.bytes),
+    attrgetter("bytes"), lambda p: bytes_display(p.bytes), lambda p: 1.0 if p.bytes else 0.0,
+    attrgetter("file_status"), attrgetter("path"),
+)  # fmt: skip
+_INCARNATION = 4
+
+
+def _some_of_pieces(cluster: Cluster, places: tuple[int, ...]) -> Iterable[Row]:
+    """There may be hundreds of thousands of pieces, and most SELECTs want little of each."""
+    incarnation = cluster.incarnation
+    for archive in _archives(cluster):
+        tenant_id = archive.tenant.tenant_id
+        own: dict[int, Callable[[Piece], Any]] = {
+            0: lambda _, tenant_id=tenant_id: tenant_id,  # type: ignore[misc]
+            _INCARNATION: lambda _: incarnation,
+        }
+        cells = [own.get(place) or _PIECE_CELLS[place - 1] for place in places]
+        for found in archive.rounds:
+            for piece in found.visible_pieces:
+                yield [cell(piece) for cell in cells]
 
 
 def _pieces(cluster: Cluster) -> Iterable[Row]:
-    for archive in _archives(cluster):
-        for found in archive.rounds:
-            for piece in found.visible_pieces:
-                yield _piece_row(archive.tenant.tenant_id, cluster.incarnation, piece)
+    return _some_of_pieces(cluster, tuple(range(len(_PIECE_CELLS) + 1)))
 
 
 def _stream_rows(cluster: Cluster) -> Iterable[Row]:
@@ -139,7 +157,7 @@ def archive_views(profile: Profile) -> list[View]:
         *twins("OB_ARCHIVE_DEST", _DEST, _destinations),
         *twins("OB_ARCHIVELOG", f"{head} COMMENT/longtext PATH/varchar", _archivelog),
         *twins("OB_ARCHIVELOG_SUMMARY", f"{head} PATH/varchar COMMENT/longtext", _summary),
-        *twins("OB_ARCHIVELOG_PIECE_FILES", _PIECES.format(display=kind), _pieces),
+        *twins("OB_ARCHIVELOG_PIECE_FILES", _PIECES.format(display=kind), _pieces, _some_of_pieces),
     ]
     if profile.suspend:
         views += twins("OB_LS_LOG_ARCHIVE_PROGRESS", _STREAMS, _stream_rows)

@@ -127,6 +127,7 @@ def _prepare(sql: str, scope: Scope, bound: dict[str, Table]) -> Prepared:
     rewriter = Rewriter(context)
     rewriter.run(query)
     resulttypes.mark_unsigned(query, columns)
+    resulttypes.mark_moments(query, columns)
     return Prepared(
         query=query,
         text=query.sql(dialect=_Backticks, identify=True, normalize_functions=False),

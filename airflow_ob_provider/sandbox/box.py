@@ -12,6 +12,7 @@ from .clock import CLUSTER_UTC_OFFSET, Clock
 from .engine import select
 from .faults import Faults
 from .generations import make_cluster
+from .history import History
 from .kernel import Kernel, KernelEngine
 from .profiles import get_profile
 from .recorder import Recorded
@@ -208,6 +209,11 @@ class Sandbox:
         """
         with self._world.locked() as cluster:
             cluster.force_status(status, tenant)
+
+    @property
+    def history(self) -> History:
+        """Test back door to the past: ``box.history.round(1, start, end)``."""
+        return History(self._world)
 
     # --- 4.x only -------------------------------------------------------------------------------------
 

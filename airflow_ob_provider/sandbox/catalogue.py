@@ -30,7 +30,9 @@ class Catalogue:
         if database.lower() != "oceanbase" or view is None or not self._exists(view, cluster, tenant):
             raise ServerError(1146, f"Table '{database}.{name}' doesn't exist")
         found = view
-        table = Table(view.name, view.columns, lambda: found.rows(cluster, tenant))
+        choose = found.pick
+        pick = (lambda places: choose(cluster, tenant, places)) if choose else None
+        table = Table(view.name, view.columns, lambda: found.rows(cluster, tenant), pick)
         return self._falsified(cluster.present(table), cluster)
 
     @staticmethod

@@ -16,6 +16,7 @@ from .clock import Timeline
 from .engine import Table
 from .events import EventHistory
 from .faults import Faults
+from .past import Past
 from .topology import SYS_TENANT_ID, Tenant, User, make_servers
 from .views import View
 
@@ -60,6 +61,8 @@ class BaseCluster(ABC):
         sys_tenant = self.new_tenant(SYS_TENANT_ID, "sys", self.created)
         sys_tenant.users["root"] = User("root", password)
         self.tenants: list[Any] = [sys_tenant]
+        #: INCARNATION of the archive
+        self.incarnation = 1
 
     # --- tenants --------------------------------------------------------------------------------------
 
@@ -117,6 +120,11 @@ class BaseCluster(ABC):
     @abstractmethod
     def parameters(self) -> Any:
         """Parameter values, see :attr:`.box.Sandbox.parameters`."""
+
+    @property
+    @abstractmethod
+    def past(self) -> Past:
+        """What :attr:`.box.Sandbox.history` puts there."""
 
     @abstractmethod
     def force_status(self, status: str, tenant: str | None = None) -> None:

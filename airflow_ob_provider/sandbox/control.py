@@ -3,7 +3,9 @@
 ``SANDBOX SET <fault> = <value>`` (JSON or a bare word), ``SANDBOX RESET FAULTS``, ``SANDBOX SHOW FAULTS``,
 ``SANDBOX SHOW STATEMENTS``, ``SANDBOX CLEAR STATEMENTS``, ``SANDBOX ADVANCE <seconds>``,
 ``SANDBOX FORCE <status>``; 4.x also ``SANDBOX FORCE <status> <tenant>``, ``SANDBOX INTERRUPT <tenant> [<log stream>]``
-and ``SANDBOX TENANT <tenant> <JSON>`` (see :meth:`.box.Sandbox.set_tenant`).
+and ``SANDBOX TENANT <tenant> <JSON>`` (see :meth:`.box.Sandbox.set_tenant`). ``SANDBOX HISTORY <name> <JSON>``
+is what :class:`.history.History` has under that name, with an object of its arguments, or a list of the first ones, and
+ISO texts for times: ``SANDBOX HISTORY round {"round_id": 1, "start": "2024-06-01 08:00:00"}``.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from contextlib import contextmanager
 from .cluster import BaseCluster
 from .engine import Column, Result
 from .errors import ServerError, syntax_error
+from .history import History
 from .topology import Tenant, User
 from .world import World
 
@@ -47,6 +50,11 @@ def sandbox_statement(sql: str, world: World, tenant: Tenant, user: User) -> Res
     if match:
         with _refusing(world) as cluster:
             cluster.set_tenant(match[1], **json.loads(match[2]))
+        return None
+    match = re.fullmatch(r"SANDBOX\s+HISTORY\s+(\w+)(?:\s+'?([\[{].*[\]}])'?)?", text, re.IGNORECASE | re.DOTALL)
+    if match:
+        with _refusing(world):
+            History(world).run(match[1].lower(), json.loads(match[2] or "{}"))
         return None
     words = tuple(text.upper().split())
     if words == ("SANDBOX", "SHOW", "FAULTS"):

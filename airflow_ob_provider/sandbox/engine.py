@@ -23,6 +23,7 @@ from sqlglot.errors import SqlglotError
 from . import functions, resulttypes
 from .errors import ServerError, syntax_error
 from .lexer import tokenize
+from .prepared import Cache, Context, Prepared, wanted_columns
 from .rewrite import Rewriter
 
 
@@ -36,11 +37,15 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A view or table as a session sees it. ``rows`` is called once per statement that uses it."""
+    """A view or table as a session sees it. ``rows`` is called once per statement that uses it.
+
+    ``pick``, where a table has it, makes rows of some columns only, by their places, which is cheaper.
+    """
 
     name: str
     columns: tuple[Column, ...]
     rows: Callable[[], Iterable[Sequence[Any]]]
+    pick: Callable[[tuple[int, ...]], Iterable[Sequence[Any]]] | None = None
 
 
 @dataclass
@@ -77,45 +82,73 @@ class _Backticks(SQLite):
 Select = Callable[[str, Scope], Result]
 
 _STORAGE = {"bigint": "INTEGER", "double": "REAL", "ubigint": "INTEGER"}
+#: Columns whose values SQLite takes as they are.
+_PLAIN = {"bigint", "double", "ubigint"}
+
+
+_CACHE = Cache()
 
 
 def select(sql: str, scope: Scope) -> Result:
     """Run one SELECT (or WITH … SELECT, or a UNION) and give its result."""
-    query = _parse(sql)
-    tables = _bind_tables(query, scope)
-    columns = {key: table.columns for key, table in tables.items()}
-    alias = resulttypes.alias_in_where(query, columns)
-    if alias:
-        raise ServerError(1054, f"Unknown column '{alias}' in 'where clause'")
-    rewriter = Rewriter(scope)
-    rewriter.run(query)
-    resulttypes.mark_unsigned(query, columns)
-    with_types = resulttypes.columns_of(query, columns)
+    # A translation that is known names its tables; they are looked up each time, for they may be lost meanwhile.
+    bound: dict[str, Table] = {}
+
+    def fits(known: Prepared) -> bool:
+        bound.update((table.name.lower(), table) for table in (scope.table(*name) for name in known.names))
+        return known.fits(scope, {key: table.columns for key, table in bound.items()})
+
+    def make() -> Prepared:
+        bound.clear()
+        return _prepare(sql, scope, bound)
+
+    prepared = _CACHE.get(sql, make, fits)
     connection = sqlite3.connect(":memory:", isolation_level=None)
     try:
         functions.register(connection)
-        for name, aggregate in rewriter.aggregates.items():
+        for name, aggregate in prepared.aggregates.items():
             connection.create_aggregate(name, 2, aggregate)
-        for key, table in tables.items():
-            _create(connection, key, table, scope.shift)
-        return _execute(connection, query, sql, with_types)
+        for key, table in bound.items():
+            _create(connection, key, table, scope.shift, prepared.wanted)
+        return _execute(connection, prepared, sql, scope)
     finally:
         connection.close()
 
 
+def _prepare(sql: str, scope: Scope, bound: dict[str, Table]) -> Prepared:
+    """The translation of a statement; its tables are put into ``bound``."""
+    query = _parsed(sql)
+    names = _bind_tables(query, scope, bound)
+    columns = {key: table.columns for key, table in bound.items()}
+    alias = resulttypes.alias_in_where(query, columns)
+    if alias:
+        raise ServerError(1054, f"Unknown column '{alias}' in 'where clause'")
+    context = Context(scope)
+    rewriter = Rewriter(context)
+    rewriter.run(query)
+    resulttypes.mark_unsigned(query, columns)
+    resulttypes.mark_moments(query, columns)
+    return Prepared(
+        query=query,
+        text=query.sql(dialect=_Backticks, identify=True, normalize_functions=False),
+        names=names,
+        columns=columns,
+        kinds=resulttypes.columns_of(query, columns),
+        aggregates=rewriter.aggregates,
+        answers=context.answers,
+        moments=rewriter.moments,
+        wanted=wanted_columns(query),
+    )
+
+
 def tables_of(sql: str, scope: Scope) -> list[Table]:
     """The tables that a SELECT refers to."""
-    return list(_bind_tables(_parse(sql), scope).values())
+    tables: dict[str, Table] = {}
+    _bind_tables(_parsed(sql), scope, tables)
+    return list(tables.values())
 
 
-def _parse(sql: str) -> exp.Query:
-    """The query, for the caller to change."""
-    return _parsed(sql).copy()
-
-
-@lru_cache(maxsize=256)
 def _parsed(sql: str) -> exp.Query:
-    """Clients ask the same again and again, and parsing is most of the work."""
     try:
         statements = sqlglot.parse(sql, read="mysql")
     except SqlglotError as error:
@@ -136,10 +169,10 @@ def _near(error: SqlglotError, sql: str) -> str:
     return sql[sql.find(highlight) :] if highlight else sql
 
 
-def _bind_tables(query: exp.Expr, scope: Scope) -> dict[str, Table]:
-    """Resolve every table name; the query then refers to SQLite tables named by the keys."""
+def _bind_tables(query: exp.Expr, scope: Scope, tables: dict[str, Table]) -> tuple[tuple[str, str], ...]:
+    """Resolve every table name, which is the result; the query then refers to SQLite tables named by the keys."""
     ctes = {cte.alias.lower() for cte in query.find_all(exp.CTE)}
-    tables: dict[str, Table] = {}
+    names: dict[tuple[str, str], None] = {}
     for node in list(query.find_all(exp.Table)):
         if node.name.lower() == "dual" and not node.db:
             parent = node.parent
@@ -148,6 +181,7 @@ def _bind_tables(query: exp.Expr, scope: Scope) -> dict[str, Table]:
             continue
         if node.name.lower() in ctes and not node.db:
             continue
+        names[node.db, node.name] = None
         table = scope.table(node.db, node.name)
         key = table.name.lower()
         tables[key] = table
@@ -155,38 +189,60 @@ def _bind_tables(query: exp.Expr, scope: Scope) -> dict[str, Table]:
         node.this.replace(exp.to_identifier(key, quoted=True))
     for column in query.find_all(exp.Column):
         column.set("db", None)
-    return tables
+    return tuple(names)
 
 
-def _create(connection: sqlite3.Connection, key: str, table: Table, shift: timedelta) -> None:
+def _create(
+    connection: sqlite3.Connection, key: str, table: Table, shift: timedelta, wanted: frozenset[str] | None
+) -> None:
+    """A table with the columns that may matter; one without columns can't be."""
+    places = [i for i, c in enumerate(table.columns) if wanted is None or c.name.lower() in wanted] or [0]
+    chosen = [table.columns[i] for i in places]
     columns = ", ".join(
         f"`{c.name}` {_STORAGE.get(c.kind) or ('REAL' if c.kind.startswith('decimal') else 'TEXT COLLATE NOCASE')}"
-        for c in table.columns
+        for c in chosen
     )
     connection.execute(f"CREATE TABLE `{key}` ({columns})")
-    insert = f"INSERT INTO `{key}` VALUES ({', '.join('?' * len(table.columns))})"  # noqa: S608 - names of ours
-    rows = [tuple(_stored(value, shift) for value in row) for row in table.rows()]
+    insert = f"INSERT INTO `{key}` VALUES ({', '.join('?' * len(chosen))})"  # noqa: S608 - names of ours
+    if table.pick is not None:
+        rows = table.pick(tuple(places))
+    elif len(places) == len(table.columns):
+        rows = table.rows()
+    else:
+        rows = ([row[i] for i in places] for row in table.rows())
+    # Integers are stored as they are.
+    if any(c.kind not in _PLAIN for c in chosen):
+        rows = ([_stored(value, shift) for value in row] for row in rows)
+    connection.execute("BEGIN")
     connection.executemany(insert, rows)
+    connection.execute("COMMIT")
 
 
 def _stored(value: Any, shift: timedelta) -> Any:
     if isinstance(value, datetime):
-        return functions.format_datetime(value + shift)
+        return _shown(value, shift)
     return float(value) if isinstance(value, Decimal) else value
 
 
-def _execute(connection: sqlite3.Connection, query: exp.Expr, sql: str, kinds: list[str] | None) -> Result:
+@lru_cache(maxsize=8192)
+def _shown(value: datetime, shift: timedelta) -> str:
+    """The same moments come again in many rows."""
+    return functions.format_datetime(value + shift)
+
+
+def _execute(connection: sqlite3.Connection, prepared: Prepared, sql: str, scope: Scope) -> Result:
     try:
-        cursor = connection.execute(query.sql(dialect=_Backticks, identify=True, normalize_functions=False))
+        cursor = connection.execute(prepared.text, prepared.parameters(scope))
         rows = cursor.fetchall()
     except sqlite3.Error as error:
-        raise _translate_error(str(error), query) from None
+        raise _translate_error(str(error), prepared.query) from None
     described = [str(d[0]) for d in cursor.description]
+    kinds = prepared.kinds
     if kinds is None or len(kinds) != len(described):
         kinds = [""] * len(described)
     kinds = [kind or _kind_of_values(row[i] for row in rows) for i, kind in enumerate(kinds)]
-    names = _labels(query, sql, described)
-    columns = [Column(name, kind) for name, kind in zip(names, kinds, strict=True)]
+    prepared.labels = prepared.labels or _labels(prepared.query, sql, described)
+    columns = [Column(name, kind) for name, kind in zip(prepared.labels, kinds, strict=True)]
     return Result(columns, [tuple(map(_wire_value, row, kinds)) for row in rows])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,14 +32,23 @@ class EventHistory:
         self.server: list[HistoryEvent] = []
 
     def add_rootservice(self, module: str, event: str, **values: object) -> None:
-        self._add(self.rootservice, self._rootservice, module, event, values)
+        self.put_rootservice(self._timeline.now, module, event, values)
+
+    def put_rootservice(self, at: datetime, module: str, event: str, values: dict[str, object]) -> None:
+        """An event of any moment up to now."""
+        self._add(self.rootservice, HistoryEvent(at, module, event, _pairs(values), self._rootservice))
+
+    def forget(self, *modules: str) -> None:
+        self.rootservice[:] = [event for event in self.rootservice if event.module not in modules]
 
     def add_server(self, server: Server, module: str, event: str, **values: object) -> None:
-        self._add(self.server, server, module, event, values)
+        self._add(self.server, HistoryEvent(self._timeline.now, module, event, _pairs(values), server))
 
-    def _add(
-        self, history: list[HistoryEvent], server: Server, module: str, event: str, values: dict[str, object]
-    ) -> None:
-        pairs = tuple((name, str(value)) for name, value in values.items())
-        history.append(HistoryEvent(self._timeline.now, module, event, pairs, server))
+    @staticmethod
+    def _add(history: list[HistoryEvent], event: HistoryEvent) -> None:
+        insort(history, event, key=lambda e: e.at)
         del history[:-KEPT]
+
+
+def _pairs(values: dict[str, object]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, str(value)) for name, value in values.items())

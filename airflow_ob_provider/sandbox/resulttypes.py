@@ -210,13 +210,42 @@ _UNSIGNED: dict[type[exp.Expr], str] = {
 
 def mark_unsigned(query: exp.Expr, tables: Mapping[str, Sequence[TypedColumn]]) -> None:
     """Make arithmetic with a BIGINT UNSIGNED fail out of its range, as in MySQL (innermost first)."""
-    known: Sources = {name: [(c.name, c.kind) for c in columns] for name, columns in tables.items()}
-    for cte in query.args["with_"].expressions if query.args.get("with_") else ():
-        known[cte.alias.lower()] = _columns(cte.this, known) or []
+    known = _known(query, tables)
     for node in reversed(list(query.find_all(*_UNSIGNED))):
         select = node.find_ancestor(exp.Select)
         if select is not None and _kind(node, _sources(select, known), known) == "ubigint":
             node.replace(exp.Anonymous(this=_UNSIGNED[type(node)], expressions=[node.this, node.expression]))
+
+
+_COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.Between, exp.In)
+_MOMENTS = {"timestamp", "datetime"}
+
+
+def mark_moments(query: exp.Expr, tables: Mapping[str, Sequence[TypedColumn]]) -> None:
+    """A moment is text with six digits in the engine: so must be what it is compared with, NOW() as well as a text."""
+    known = _known(query, tables)
+    for node in list(query.find_all(*_COMPARISONS)):
+        select = node.find_ancestor(exp.Select)
+        if select is None or (isinstance(node, exp.In) and node.args.get("query")):
+            continue
+        sources = _sources(select, known)
+        named = (node.this, node.args.get("expression"), node.args.get("low"), node.args.get("high"))
+        sides = [side for side in (*named, *node.expressions) if isinstance(side, exp.Expr)]
+        kinds = [_kind(side, sources, known) for side in sides]
+        if not _MOMENTS.intersection(kinds):
+            continue
+        for side, kind in zip(sides, kinds, strict=True):
+            if not (isinstance(side, exp.Column | exp.Null) and kind in {*_MOMENTS, ""}):
+                call = exp.Anonymous(this="ob_to_datetime", expressions=[side.copy(), exp.Literal.number(6)])
+                side.replace(call)
+
+
+def _known(query: exp.Expr, tables: Mapping[str, Sequence[TypedColumn]]) -> Sources:
+    """The columns of the tables and of the statement's CTEs."""
+    known: Sources = {name: [(c.name, c.kind) for c in columns] for name, columns in tables.items()}
+    for cte in query.args["with_"].expressions if query.args.get("with_") else ():
+        known[cte.alias.lower()] = _columns(cte.this, known) or []
+    return known
 
 
 def _sum_kind(argument: str) -> str:

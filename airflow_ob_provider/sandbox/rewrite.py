@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from typing import Any, Protocol
+from datetime import timedelta
+from typing import Any
 
 from sqlglot import exp
 
 from . import functions
+from .prepared import Context, moment_name
 from .resulttypes import TIME_TYPES, UNSIGNED_TYPES
 
 _INTEGER_TYPES = {exp.DataType.Type.BIGINT, exp.DataType.Type.INT, *UNSIGNED_TYPES}
 _NOW_NAMES = {"now", "sysdate", "localtime"}
-
-
-class Context(Protocol):
-    """What the session contributes: its variables, its constants and its clock."""
-
-    @property
-    def variable(self) -> Callable[[str, str], Any]: ...
-    @property
-    def constants(self) -> dict[str, Any]: ...
-    @property
-    def now(self) -> datetime: ...
-    @property
-    def utc_offset(self) -> timedelta: ...
 
 
 def _call(name: str, *arguments: exp.Expr) -> exp.Anonymous:
@@ -40,33 +28,32 @@ def _digits(node: Any) -> int:
     return int(node.name) if isinstance(node, exp.Literal) else 0
 
 
-def _timestamp(moment: datetime, digits: int) -> exp.Expr:
-    return _call("ob_timestamp", exp.Literal.string(functions.format_datetime(moment, digits)))
-
-
 def _text(text: str) -> exp.Expr:
     return exp.Literal.string(text)
 
 
 class Rewriter:
-    """Rewrites one query in place. ``aggregates`` are the aggregate functions the result needs."""
+    """Rewrites one query in place.
+
+    ``aggregates`` are the aggregate functions the result needs, ``moments`` its parameters.
+    """
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self.aggregates: dict[str, type] = {}
-        constants = context.constants
+        self.moments: set[str] = set()
         self._handlers: dict[type[exp.Expr], Callable[[Any], exp.Expr]] = {
             exp.Anonymous: self._function,
-            exp.CurrentTimestamp: lambda n: _timestamp(context.now, _digits(n.this)),
-            exp.Localtimestamp: lambda n: _timestamp(context.now, _digits(n.this)),
-            exp.UtcTimestamp: lambda n: _timestamp(context.now - context.utc_offset, _digits(n.this)),
-            exp.CurrentDate: lambda _: _call("ob_date", _text(context.now.strftime("%Y-%m-%d"))),
+            exp.CurrentTimestamp: lambda n: self._timestamp("now", _digits(n.this)),
+            exp.Localtimestamp: lambda n: self._timestamp("now", _digits(n.this)),
+            exp.UtcTimestamp: lambda n: self._timestamp("utc", _digits(n.this)),
+            exp.CurrentDate: lambda _: _call("ob_date", self._moment("today", 0)),
             exp.SessionParameter: lambda n: _constant(context.variable(n.name, str(n.args.get("kind") or ""))),
             # A session has no user variables here.
             exp.Parameter: lambda _: exp.null(),
-            exp.CurrentVersion: lambda _: _constant(constants["version"]),
-            exp.CurrentUser: lambda _: _constant(constants["current_user"]),
-            exp.CurrentSchema: lambda _: _constant(constants["database"]),
+            exp.CurrentVersion: lambda _: _constant(context.constant("version")),
+            exp.CurrentUser: lambda _: _constant(context.constant("current_user")),
+            exp.CurrentSchema: lambda _: _constant(context.constant("database")),
             exp.Select: self._select,
             exp.Union: self._union,
             exp.GroupConcat: self._group_concat,
@@ -123,11 +110,11 @@ class Rewriter:
     def _function(self, node: exp.Anonymous) -> exp.Expr:
         name, arguments = node.name.lower(), node.expressions
         if name in _NOW_NAMES:
-            return _timestamp(self._context.now, _digits(arguments[0] if arguments else None))
-        if name in self._context.constants and not arguments:
-            return _constant(self._context.constants[name])
+            return self._timestamp("now", _digits(arguments[0] if arguments else None))
+        if not arguments and self._context.is_constant(name):
+            return _constant(self._context.constant(name))
         if name == "unix_timestamp":
-            argument = arguments[0] if arguments else _timestamp(self._context.now, 0)
+            argument = arguments[0] if arguments else self._timestamp("now", 0)
             seconds = exp.Literal.number(int(self._context.utc_offset.total_seconds()))
             call = _call("ob_unix_timestamp", argument)
             return exp.Paren(this=exp.Sub(this=call, expression=seconds))
@@ -139,6 +126,14 @@ class Rewriter:
             return _call(name, *(exp.Add(this=exp.Paren(this=a), expression=self._offset()) for a in arguments))
         # In lower case it is one of ours, else known to SQLite or to nobody.
         return _call(name, *arguments) if name in functions.FUNCTIONS else node
+
+    def _moment(self, kind: str, digits: int) -> exp.Expr:
+        name = moment_name(kind, digits)
+        self.moments.add(name)
+        return exp.Placeholder(this=name)
+
+    def _timestamp(self, kind: str, digits: int) -> exp.Expr:
+        return _call("ob_timestamp", self._moment(kind, digits))
 
     def _offset(self) -> exp.Expr:
         """Microseconds the session's clock is ahead of UTC."""

@@ -23,6 +23,8 @@ class View:
     columns: tuple[Column, ...]
     rows: Callable[[Any, Tenant], Iterable[Row]]
     everywhere: bool = False
+    #: rows of the columns at these places only
+    pick: Callable[[Any, Tenant, tuple[int, ...]], Iterable[Row]] | None = None
 
 
 def columns(text: str) -> tuple[Column, ...]:

@@ -116,6 +116,32 @@ class LogArchive:
             self._change(self.sys, status)
         self._wake(WAKE_SECONDS if status == STOPPING else self._idle_seconds())
 
+    def clear(self) -> None:
+        """Test back door: nothing has ever been archived."""
+        if self.sys.status != STOP:
+            self._finish()
+            self._cluster.run_internal_set("enable_log_archive", "False")
+        self.sys = StatusRow(SYS_TENANT_ID)
+        self.history.clear()
+        self.pieces.rows.clear()
+        self.used_destinations.clear()
+
+    def adopt(self, row: StatusRow, destination: str) -> None:
+        """Test back door: a round that has been running for a while, from here on. Its pieces are there."""
+        self.sys, self.destination = row, destination
+        self.used_destinations.add(destination_key(destination))
+        self._cluster.run_internal_set("enable_log_archive", str(row.status not in {STOPPING, INTERRUPTED}))
+        self.archivers.start()
+        for tenant in self._cluster.user_tenants:
+            first = tenant.created if row.status == BEGINNING else row.first
+            status = DOING if row.status == STOPPING else row.status
+            self.tenants[tenant.tenant_id] = replace(row, tenant_id=tenant.tenant_id, status=status, first=first)
+        if row.status != BEGINNING:
+            self.archivers.resume(row.first or self._now, row.next or self._now)
+        if row.status == INTERRUPTED:
+            self.archivers.interrupt()
+        self._wake(WAKE_SECONDS if row.status == STOPPING else self._idle_seconds())
+
     def _force_running(self) -> None:
         """Every tenant archived by every server up to now."""
         self.archivers.catch_up()

@@ -149,6 +149,12 @@ class Archivers:
             stream.ready, stream.interrupted = self._now, False
             stream.checkpoint = max(stream.checkpoint, self._now)
 
+    def resume(self, start: datetime, checkpoint: datetime) -> None:
+        """Every server has archived every tenant since the round's start, up to the checkpoint."""
+        self.catch_up()
+        for stream in self.streams.values():
+            stream.start, stream.checkpoint = start, checkpoint
+
     def interrupt(self) -> None:
         for stream in self.streams.values():
             stream.interrupted = True

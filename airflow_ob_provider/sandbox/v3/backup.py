@@ -62,6 +62,8 @@ class BackupSet:
     status: str = "DOING"
     file_status: str = "COPYING"
     cancelled: bool = False
+    #: START_REPLAY_LOG_TS
+    replay: datetime | None = None
 
 
 class DataBackup:
@@ -129,6 +131,17 @@ class DataBackup:
             raise not_supported("delete backup set which is still needed is")
         return chosen
 
+    def put(self, backup_set: BackupSet) -> None:
+        """Test back door: a set of the past, or one that goes on from here."""
+        self.sets.append(backup_set)
+        self.sets.sort(key=lambda s: s.key)
+        if backup_set.phase == "RUNNING":
+            self._cluster.timeline.after(0, lambda: self._step(backup_set, 1))
+
+    def part_sizes(self, tenant: Tenant | None) -> tuple[int, int]:
+        """(partitions, macro blocks) of a tenant, None for sys."""
+        return (0, 0) if tenant is None else (120 + tenant.tenant_id % 7, 163)
+
     def _increment_is_possible(self) -> bool:
         increments = 0
         for backup_set in reversed(self.sets):
@@ -143,9 +156,8 @@ class DataBackup:
         now = self._cluster.timeline.now
         # COMPLETION_TIME is filled from the first progress report on.
         end = now + timedelta(milliseconds=317)
-        if tenant is None:
-            return TenantBackup(SYS_TENANT_ID, 0, 0, now, end)
-        return TenantBackup(tenant.tenant_id, 120 + tenant.tenant_id % 7, 163, now, end)
+        tenant_id = tenant.tenant_id if tenant else SYS_TENANT_ID
+        return TenantBackup(tenant_id, *self.part_sizes(tenant), now, end)
 
     def _run(self, job: BackupSet) -> None:
         job.phase = "RUNNING"

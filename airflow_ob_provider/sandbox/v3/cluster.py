@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from airflow_ob_provider.sandbox.cluster import CLUSTER_ID, BaseCluster, Caller, Effect
 from airflow_ob_provider.sandbox.errors import ServerError, not_supported
 from airflow_ob_provider.sandbox.parameters import Parameters
+from airflow_ob_provider.sandbox.past import NewCleanJob
 from airflow_ob_provider.sandbox.topology import Server, Tenant, User
 from airflow_ob_provider.sandbox.values import parse_bool
 from airflow_ob_provider.sandbox.views import View
@@ -19,6 +20,7 @@ from . import commands
 from .archive import LogArchive
 from .backup import DataBackup
 from .freeze import Freezer
+from .history import Past3
 from .options import check_destination, destination_key, parse_dest_option
 from .parameters import definitions
 from .profiles import Profile
@@ -49,6 +51,9 @@ class Cluster(BaseCluster):
         self.archive = LogArchive(self)
         self.backup: DataBackup = DataBackup(self)
         self.freezer: Freezer = Freezer(self)
+        #: deletions of old backups, oldest first
+        self.clean_jobs: list[NewCleanJob] = []
+        self._past: Past3 = Past3(self)
         self._next_tenant_id = FIRST_USER_TENANT_ID
         self.freezer.add_tenant(self.tenants[0])
         for number in range(1, tenants + 1):
@@ -100,6 +105,20 @@ class Cluster(BaseCluster):
     @property
     def parameters(self) -> Parameters:
         return self._parameters
+
+    @property
+    def past(self) -> Past3:
+        return self._past
+
+    def replace_tenant(self, name: str, tenant_id: int) -> None:
+        """Drop a tenant and create another of its name with this id."""
+        self.drop_tenant(name)
+        self._next_tenant_id = tenant_id
+        self.create_tenant(name)
+
+    @property
+    def next_tenant_id(self) -> int:
+        return self._next_tenant_id
 
     def force_status(self, status: str, tenant: str | None = None) -> None:
         if tenant is not None:

@@ -27,6 +27,8 @@ class Piece:
     end: datetime | None = None
     status: str = ACTIVE
     file_status: str = "AVAILABLE"
+    #: the row is gone; the archive goes on
+    removed: bool = False
 
 
 class Pieces:

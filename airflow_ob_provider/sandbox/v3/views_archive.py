@@ -61,13 +61,14 @@ def _shown_status(cluster: Cluster, row: StatusRow) -> Any:
     return mixed.get(str(row.tenant_id), mixed.get(tenant.name if tenant else "", row.status))
 
 
-def _status_row(row: StatusRow, status: Any) -> Row:
+def _status_row(cluster: Cluster, row: StatusRow, status: Any) -> Row:
     times = (time_text(row.first), time_text(row.next))
-    return (1, row.round_id, row.tenant_id, status, row.start_piece_id, row.piece_id, *times, *_NO_BYTES)
+    head = (cluster.incarnation, row.round_id, row.tenant_id, status)
+    return (*head, row.start_piece_id, row.piece_id, *times, *_NO_BYTES)
 
 
-def _status_row_310(row: StatusRow, status: Any) -> Row:
-    return (1, row.round_id, row.tenant_id, status, row.first, row.next, *_NO_BYTES)
+def _status_row_310(cluster: Cluster, row: StatusRow, status: Any) -> Row:
+    return (cluster.incarnation, row.round_id, row.tenant_id, status, row.first, row.next, *_NO_BYTES)
 
 
 def _current_rows(cluster: Cluster) -> list[StatusRow]:
@@ -76,7 +77,7 @@ def _current_rows(cluster: Cluster) -> list[StatusRow]:
 
 
 def _archivelog(cluster: Cluster, _: Tenant) -> Iterable[Row]:
-    return [_status_row(row, _shown_status(cluster, row)) for row in _current_rows(cluster)]
+    return [_status_row(cluster, row, _shown_status(cluster, row)) for row in _current_rows(cluster)]
 
 
 def _summary_rows(cluster: Cluster, tenant: Tenant) -> list[tuple[StatusRow, Any]]:
@@ -88,23 +89,23 @@ def _summary_rows(cluster: Cluster, tenant: Tenant) -> list[tuple[StatusRow, Any
 
 
 def _summary(cluster: Cluster, tenant: Tenant) -> Iterable[Row]:
-    return [_status_row(row, status) for row, status in _summary_rows(cluster, tenant)]
+    return [_status_row(cluster, row, status) for row, status in _summary_rows(cluster, tenant)]
 
 
 def _summary_310(cluster: Cluster, tenant: Tenant) -> Iterable[Row]:
-    return [_status_row_310(row, status) for row, status in _summary_rows(cluster, tenant)]
+    return [_status_row_310(cluster, row, status) for row, status in _summary_rows(cluster, tenant)]
 
 
-def _piece_row(piece: Piece) -> Row:
+def _piece_row(cluster: Cluster, piece: Piece) -> Row:
     end = time_text(piece.end) or "MAX"
     times = (time_text(piece.start), time_text(piece.checkpoint), end)
-    key = (1, piece.tenant_id, piece.round_id, piece.piece_id, 0, piece.create_date)
+    key = (cluster.incarnation, piece.tenant_id, piece.round_id, piece.piece_id, 0, piece.create_date)
     return (*key, *times, piece.status, piece.file_status, 1, piece.start_piece_id)
 
 
 def _piece_files(cluster: Cluster, _: Tenant) -> Iterable[Row]:
     pieces = sorted(cluster.archive.pieces.rows, key=lambda p: (p.tenant_id, p.round_id, p.piece_id))
-    return [_piece_row(piece) for piece in pieces]
+    return [_piece_row(cluster, piece) for piece in pieces if not piece.removed]
 
 
 def _partitions(cluster: Cluster, tenant: Tenant) -> list[tuple[Tenant, int, int, Stream]]:
@@ -132,7 +133,7 @@ def _table_id(tenant: Tenant) -> int:
 def _progress(cluster: Cluster, tenant: Tenant) -> Iterable[Row]:
     archive = cluster.archive
     for owner, index, partition, stream in _partitions(cluster, tenant):
-        head: tuple[Any, ...] = (1, owner.tenant_id, archive.sys.round_id)
+        head: tuple[Any, ...] = (cluster.incarnation, owner.tenant_id, archive.sys.round_id)
         if cluster.profile.pieces:
             head += (archive.sys.piece_id,)
         place = (cluster.servers[index].ip, RPC_PORT, _table_id(owner), partition)
@@ -150,7 +151,7 @@ def _pg_status(cluster: Cluster, tenant: Tenant) -> Iterable[Row]:
         current = (_log_id(stream.checkpoint, stream.start), microseconds(stream.checkpoint))
         newest = (_log_id(now, stream.start), microseconds(now))
         place = (cluster.servers[index].ip, RPC_PORT, owner.tenant_id, _table_id(owner), partition)
-        yield (*place, 1, archive.sys.round_id, microseconds(stream.start), status, *current, *newest,
+        yield (*place, cluster.incarnation, archive.sys.round_id, microseconds(stream.start), status, *current, *newest,
                archive.sys.piece_id)  # fmt: skip
 
 

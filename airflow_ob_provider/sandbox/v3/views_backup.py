@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_ob_provider.sandbox.topology import Tenant
-from airflow_ob_provider.sandbox.views import Row, View, columns, duration_text, megabytes
+from airflow_ob_provider.sandbox.views import Row, View, columns, duration_text, megabytes, microseconds
 
 from .backup import BackupSet, TenantBackup
 from .profiles import Profile
@@ -28,6 +28,12 @@ _SET_FILES_COLUMNS = columns(
     "KEEP_UNTIL/varchar COMPRESSED/varchar OUTPUT_BYTES OUTPUT_RATE_BYTES/decimal:4 COMPRESSION_RATIO/decimal:2 "
     "OUTPUT_BYTES_DISPLAY/varchar OUTPUT_RATE_BYTES_DISPLAY/varchar TIME_TAKEN_DISPLAY/time"
 )
+_CLEAN_COLUMNS = columns(
+    "TENANT_ID BS_KEY COPY_ID START_TIME/timestamp END_TIME/timestamp INCARNATION TYPE/varchar STATUS/varchar "
+    "PARAMETER/varchar ERROR_MSG/varchar COMMENT/varchar"
+)
+#: How long a deletion takes.
+CLEAN_TIME = timedelta(minutes=1)
 _DETAILS_HEAD = "INCARNATION TENANT_ID BS_KEY "
 _DETAILS_TAIL = (
     "BACKUP_TYPE/varchar ENCRYPTION_MODE/varchar START_TIME/timestamp COMPLETION_TIME/timestamp "
@@ -83,8 +89,25 @@ def _set_details(cluster: Cluster, tenant: Tenant) -> Iterable[Row]:
         status = "COMPLETED" if job.status == "SUCCESS" else "FAILED"
         copy = () if width == 19 else ("0",)
         what = (job.kind, job.encryption, part.start, part.end, _elapsed(part), "NO", "", "FILE", "NO")
-        more = (0, int(part.start.strftime("%Y%m%d")), job.level) if width == 23 else ()
+        more = (
+            (microseconds(job.replay) if job.replay else 0, int(part.start.strftime("%Y%m%d")), job.level)
+            if width == 23
+            else ()
+        )
         yield (1, part.tenant_id, job.key, *copy, *what, *_measures(part), status, *more)
+
+
+def _clean_history(cluster: Cluster, tenant: Tenant) -> Iterable[Row]:
+    """The words of TYPE and STATUS aren't verified; the columns are."""
+    numbers: dict[int, int] = {}
+    for job in cluster.clean_jobs:
+        names = ("sys", *(t.name for t in cluster.user_tenants)) if job.tenant is None else ("sys", job.tenant)
+        for owner in filter(None, map(cluster.find_tenant, names)):
+            numbers[owner.tenant_id] = numbers.get(owner.tenant_id, 0) + 1
+            if tenant.is_sys or owner is tenant:
+                error = "" if not job.result else str(job.result)
+                yield (owner.tenant_id, numbers[owner.tenant_id], 0, job.at, job.at + CLEAN_TIME, 1,
+                       "DELETE OBSOLETE BACKUP", job.status, "", error, job.comment)  # fmt: skip
 
 
 def backup_views(profile: Profile) -> list[View]:
@@ -95,6 +118,7 @@ def backup_views(profile: Profile) -> list[View]:
     views = [
         View("CDB_OB_BACKUP_PROGRESS", _PROGRESS_COLUMNS, _progress, everywhere),
         View("CDB_OB_BACKUP_SET_DETAILS", details, _set_details, everywhere),
+        View("CDB_OB_BACKUP_CLEAN_HISTORY", _CLEAN_COLUMNS, _clean_history, everywhere),
     ]
     if profile.pieces:
         views.append(View("CDB_OB_BACKUP_SET_FILES", _SET_FILES_COLUMNS, _set_files))

@@ -84,6 +84,12 @@ class TenantArchive:
         """The id of a place: the one it had, or the next."""
         return self.dest_ids.setdefault(key, 1001 + len(self.dest_ids))
 
+    def clear(self) -> None:
+        """Test back door: nothing has ever been archived."""
+        self.round = None
+        self.stopped.clear()
+        self.streams = []
+
     def end(self) -> None:
         """The tenant is dropped."""
         self._event.cancel()
@@ -164,13 +170,13 @@ class TenantArchive:
                 self.prepare()
         elif status == SUSPEND:
             self._log("enable_archive")
-            self._begin(resumed=True)
+            self.begin(resumed=True)
 
     def pass_prepare(self, current: Round, *, start: datetime | None = None) -> None:
         """The start SCN is taken: now, but for a test that wants a round of some age."""
         current.start_scn = current.checkpoint_scn = to_scn(start or self._now)
         current.open_piece(current.start_scn)
-        self._begin(resumed=False)
+        self.begin(resumed=False)
 
     def _pass_beginning(self, current: Round) -> None:
         if self.interrupted(current):
@@ -227,7 +233,7 @@ class TenantArchive:
         )
         self._log("change_status", old_status="", new_status=PREPARE)
 
-    def _begin(self, *, resumed: bool) -> None:
+    def begin(self, *, resumed: bool) -> None:
         """Every log stream is told to start, or to go on where it was."""
         slow = self._cluster.slow_start(self.tenant)
         now = self._now

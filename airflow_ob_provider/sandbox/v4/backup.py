@@ -193,7 +193,7 @@ class DataBackup:
         if failed is not None:
             self._end_job(parent, FAILED, failed.result)
         elif canceled is not None or parent.status == CANCELING:
-            self._end_job(parent, CANCELED, self._code(CANCELED_CODE))
+            self._end_job(parent, CANCELED, self.code(CANCELED_CODE))
         else:
             self._end_job(parent, COMPLETED, 0)
 
@@ -235,16 +235,24 @@ class DataBackup:
 
     def _begin(self, tenant: Tenant4, backup_set: BackupSet) -> None:
         job = backup_set.job
-        if job.status == INIT:
+        if job.status == INIT and self._is_known(tenant, job):
             job.status = DOING
             self._cluster.backups[tenant.tenant_id].tasks.append(backup_set.task)
-        steps = [*STEPS, "BACKUP_LOG"] if job.plus_archivelog else list(STEPS)
+        self.go_on(tenant, backup_set)
+
+    def go_on(self, tenant: Tenant4, backup_set: BackupSet) -> None:
+        """The steps of a set whose job is DOING."""
+        steps = [*STEPS, "BACKUP_LOG"] if backup_set.job.plus_archivelog else list(STEPS)
         self._step(tenant, backup_set, steps, 0)
+
+    def _is_known(self, tenant: Tenant4, job: Job) -> bool:
+        """The tenant hasn't been dropped, nor the job cleared away."""
+        return tenant in self._cluster.tenants and job in self._cluster.backups[tenant.tenant_id].jobs
 
     def _step(self, tenant: Tenant4, backup_set: BackupSet, steps: list[str], step: int) -> None:
         """One step of a running job, or what keeps it from going on."""
         cluster, job, task = self._cluster, backup_set.job, backup_set.task
-        if tenant not in cluster.tenants:
+        if not self._is_known(tenant, job):
             return
         if job.status == CANCELING:
             self._end_child(backup_set, CANCELED, CANCELED_CODE)
@@ -271,7 +279,7 @@ class DataBackup:
 
     def _end_child(self, backup_set: BackupSet, status: str, errno: int) -> None:
         job, task, now = backup_set.job, backup_set.task, self._cluster.timeline.now
-        task.status, task.end, task.result = status, now, self._code(errno)
+        task.status, task.end, task.result = status, now, self.code(errno)
         if status == FAILED:
             server = self._cluster.servers[0]
             text = TEXTS.get(errno, "Internal error")
@@ -286,7 +294,7 @@ class DataBackup:
             task.end_scn = to_scn(now)
             backup_set.replay_scn = task.start_scn
             backup_set.restore_scn = task.end_scn
-        self._end_job(job, status, self._code(errno))
+        self._end_job(job, status, self.code(errno))
 
     def _end_job(self, job: Job, status: str, result: int) -> None:
         """The row shows its end for a moment, then it is history."""
@@ -299,6 +307,6 @@ class DataBackup:
     def _retire(backups: TenantBackups, job: Job) -> None:
         backups.retire(job)
 
-    def _code(self, errno: int) -> int:
+    def code(self, errno: int) -> int:
         """RESULT of an error: its sign differs between the builds' documentation."""
         return -errno if self._cluster.profile.negative_results else errno

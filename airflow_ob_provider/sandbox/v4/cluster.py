@@ -19,7 +19,9 @@ from .backup import DataBackup
 from .conflicts import as_documented
 from .freeze import Freezer
 from .grammar import parse_command
+from .history import Past4
 from .jobs import TenantBackups
+from .logdisk import LogDisks
 from .medium import Medium
 from .parameters import AllParameters
 from .policy import Policies
@@ -69,6 +71,10 @@ class Cluster(BaseCluster):
         self.backup: DataBackup = DataBackup(self)
         self.policies: Policies = Policies(self)
         self.freezer: Freezer = Freezer(self)
+        #: LAST_CHECK_TIMESTAMP of archive destinations where it isn't the cluster's creation, None for no row
+        self.storage_checks: dict[int, datetime | None] = {}
+        self.log_disks: LogDisks = LogDisks(self)
+        self._past: Past4 = Past4(self)
         self._next_tenant_id = FIRST_USER_TENANT_ID
         self._parameters.add_tenant(SYS_TENANT_ID)
         self.freezer.add_tenant(SYS_TENANT_ID, idle=False)
@@ -123,6 +129,8 @@ class Cluster(BaseCluster):
         self.archives.pop(tenant.tenant_id).end()
         del self.backups[tenant.tenant_id]
         self.policies.windows.pop(tenant.tenant_id, None)
+        self.storage_checks.pop(tenant.tenant_id, None)
+        self.log_disks.drop_tenant(tenant.tenant_id)
         for each in (tenant.tenant_id, tenant.meta_id):
             self.freezer.drop_tenant(each)
 
@@ -228,22 +236,37 @@ class Cluster(BaseCluster):
     def medium(self) -> Medium:
         return self._medium
 
+    @property
+    def past(self) -> Past4:
+        return self._past
+
+    def replace_tenant(self, name: str, tenant_id: int) -> None:
+        """Drop a tenant and create another of its name with this id."""
+        self.drop_tenant(name)
+        self._next_tenant_id = tenant_id
+        self.create_tenant(name)
+
+    @property
+    def next_tenant_id(self) -> int:
+        return self._next_tenant_id
+
     def force_status(self, status: str, tenant: str | None = None) -> None:
-        chosen = self.user_tenants if tenant is None else [self._known(tenant)]
+        chosen = self.user_tenants if tenant is None else [self.user_tenant(tenant)]
         for each in chosen:
             forcing.force(self, each, status)
 
     def interrupt(self, tenant: str, ls_id: int) -> None:
-        self.archives[self._known(tenant).tenant_id].interrupt(ls_id)
+        self.archives[self.user_tenant(tenant).tenant_id].interrupt(ls_id)
 
     def set_tenant(self, name: str, **changes: Any) -> None:
-        tenant = self._known(name)
+        tenant = self.user_tenant(name)
         for key, value in changes.items():
             if key not in Tenant4.CHANGEABLE:
                 raise ValueError(f"unknown change {key!r}, known: {', '.join(Tenant4.CHANGEABLE)}")
             setattr(tenant, key, value)
 
-    def _known(self, name: str) -> Tenant4:
+    def user_tenant(self, name: str) -> Tenant4:
+        """The user tenant of that name, else ValueError."""
         found: Tenant4 | None = self.find_tenant(name)
         if found is None or found.is_sys:
             raise ValueError(f"no user tenant called {name!r}")

@@ -39,11 +39,9 @@ def force(cluster: Cluster, tenant: Tenant4, status: str) -> None:
     archive = cluster.archives[tenant.tenant_id]
     if status in NONE:
         tenant.log_mode = False
-        archive.round = None
-        archive.stopped.clear()
-        archive.streams = []
+        archive.clear()
         return
-    _set_destination(cluster, archive)
+    set_destination(cluster, archive)
     if archive.running and status in {PREPARE, BEGINNING}:
         archive.finish()
     if status == STOP and archive.status == STOP:
@@ -57,7 +55,7 @@ def force(cluster: Cluster, tenant: Tenant4, status: str) -> None:
         _run(cluster, archive, status)
 
 
-def _set_destination(cluster: Cluster, archive: TenantArchive) -> None:
+def set_destination(cluster: Cluster, archive: TenantArchive) -> None:
     """One of the tenant's own, if it has none."""
     if archive.destination.place is None:
         place = parse_uri(f"file:///data/nfs/backup/{archive.tenant.name}/archive", cluster.profile.schemes)

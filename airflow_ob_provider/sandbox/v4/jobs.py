@@ -95,6 +95,20 @@ class BackupSet:
     restore_scn: int = 0
 
 
+@dataclass(eq=False)
+class DeleteJob:
+    """A row of CDB_OB_BACKUP_DELETE_JOBS or, with an end, of its history."""
+
+    tenant_id: int
+    job_id: int
+    window: str
+    start: datetime
+    status: str
+    result: int
+    comment: str
+    end: datetime | None = None
+
+
 @dataclass
 class TenantBackups:
     """What one tenant has: its destination, its jobs, its sets."""
@@ -109,6 +123,12 @@ class TenantBackups:
     tasks: list[Task] = field(default_factory=list)
     task_history: list[Task] = field(default_factory=list)
     sets: list[BackupSet] = field(default_factory=list)
+    delete_jobs: list[DeleteJob] = field(default_factory=list)
+
+    def clear(self) -> None:
+        """Test back door: nothing has ever been backed up or deleted; the destination stays."""
+        for rows in (self.jobs, self.job_history, self.tasks, self.task_history, self.sets, self.delete_jobs):
+            rows.clear()
 
     def set_destination(self, place: Place | None, dest_id: int) -> None:
         self.place, self.dest_id = place, dest_id
@@ -133,7 +153,9 @@ class TenantBackups:
         return max(usable, default=0)
 
     def retire(self, job: Job) -> None:
-        """A job that has ended becomes history, its task with it."""
+        """A job that has ended becomes history, its task with it, unless it has been cleared away."""
+        if job not in self.jobs:
+            return
         self.jobs.remove(job)
         self.job_history.append(job)
         for task in [task for task in self.tasks if task.job is job]:

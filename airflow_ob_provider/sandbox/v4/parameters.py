@@ -43,6 +43,12 @@ def definitions(profile: Profile, cluster: str) -> tuple[dict[str, Parameter], d
                   integer(1, 99)),
         Parameter("ha_low_thread_score", "0", "high availability low thread score. Range: [0,100] in integer",
                   integer(0, 100)),
+        Parameter("log_disk_utilization_limit_threshold", "95",
+                  "maximum of log disk usage percentage before stop submitting or receiving logs, should be bigger "
+                  "than log_disk_utilization_threshold. Range: [80, 100]", integer(80, 100)),
+        Parameter("log_disk_utilization_threshold", "80",
+                  "log disk utilization threshold before reuse log files, should be smaller than "
+                  "log_disk_utilization_limit_threshold. Range: [10, 100)", integer(10, 99)),
         Parameter("_backup_idle_time", "5m", "the time interval between the schedules of backup", duration(10)),
     ]  # fmt: skip
     (of_tenant if profile.tenant_file_size else of_cluster).append(file_size)

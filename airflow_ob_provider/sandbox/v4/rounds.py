@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -30,10 +31,12 @@ class Stream:
     checkpoint: datetime
     next_flush: datetime
     broken: bool = False
+    #: stays where it is, and the round's checkpoint with it
+    held: bool = False
 
     def flush(self, now: datetime, period: float) -> None:
         """Archive what is due: at once when ready, then once per period; with period 0 all the time."""
-        if self.broken or now < self.ready:
+        if self.broken or self.held or now < self.ready:
             return
         self.checkpoint = max(self.checkpoint, self.ready)
         if period <= 0:
@@ -48,7 +51,7 @@ class Stream:
             self.next_flush = self.checkpoint + step
 
 
-@dataclass
+@dataclass(slots=True)
 class Piece:
     """A row of CDB_OB_ARCHIVELOG_PIECE_FILES: the log of [start, end)."""
 
@@ -62,6 +65,8 @@ class Piece:
     max_scn: int = 0
     status: str = ACTIVE
     file_status: str = "INCOMPLETE"
+    #: the row is gone; the archive goes on
+    removed: bool = False
 
     @property
     def bytes(self) -> int:
@@ -90,6 +95,10 @@ class Round:
     def bytes(self) -> int:
         return sum(piece.bytes for piece in self.pieces)
 
+    @property
+    def visible_pieces(self) -> Iterator[Piece]:
+        return (piece for piece in self.pieces if not piece.removed)
+
     def open_piece(self, start_scn: int) -> None:
         """The next piece (the first one has the round's base id), INCOMPLETE until every log stream is in it."""
         self.used_piece_id = self.base_piece_id + len(self.pieces)
@@ -114,6 +123,19 @@ class Round:
         piece.checkpoint_scn = max(piece.checkpoint_scn, self.checkpoint_scn)
         piece.max_scn = max(piece.max_scn, piece.checkpoint_scn, min(to_scn(newest), piece.end_scn - 1))
 
+    def rewind(self, checkpoint: datetime) -> None:
+        """Test back door: back to an older checkpoint, and to the piece it is in."""
+        scn = to_scn(checkpoint)
+        while len(self.pieces) > 1 and self.pieces[-1].start_scn > scn:
+            self.pieces.pop()
+            last = self.pieces[-1]
+            last.status, last.end_scn = ACTIVE, last.start_scn + int(self.interval) * 10**9
+            self.used_piece_id = last.piece_id
+        self.checkpoint_scn = scn
+        for piece in self.pieces[-1:]:
+            piece.checkpoint_scn = scn
+            piece.max_scn = max(piece.max_scn, scn)
+
     def freeze(self) -> None:
         """The round has stopped: its last piece ends where it is."""
         if self.pieces:
@@ -121,3 +143,11 @@ class Round:
             piece.status, piece.file_status = FROZEN, "AVAILABLE"
             piece.end_scn = max(piece.checkpoint_scn, piece.start_scn)
             piece.max_scn = min(piece.max_scn, piece.end_scn)
+
+    def trim(self) -> None:
+        """Test back door: a round that stopped where a piece ends has no empty piece after it."""
+        if len(self.pieces) > 1 and self.pieces[-1].start_scn == self.pieces[-1].end_scn:
+            self.pieces.pop()
+            last = self.pieces[-1]
+            last.checkpoint_scn = last.max_scn = last.end_scn
+            self.used_piece_id = last.piece_id

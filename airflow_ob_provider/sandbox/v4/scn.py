@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from airflow_ob_provider.sandbox.clock import CLUSTER_UTC_OFFSET
 from airflow_ob_provider.sandbox.functions import EPOCH
@@ -22,6 +23,7 @@ def to_time(scn: int) -> datetime:
     return EPOCH + timedelta(microseconds=scn // 1000) + CLUSTER_UTC_OFFSET
 
 
+@lru_cache(maxsize=8192)
 def display(scn: int) -> datetime | None:
     """What SCN_TO_TIMESTAMP shows in a ``_DISPLAY`` column: NULL for 0."""
     return to_time(scn) if scn else None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from airflow_ob_provider.sandbox.topology import Tenant
@@ -71,10 +72,10 @@ def _sizes(count: int) -> tuple[Any, ...]:
 
 
 def _round_row(cluster: Cluster, tenant: Tenant4, found: Round) -> Row:
-    return (tenant.tenant_id, found.dest_id, found.round_id, 1, 0, _shown_status(cluster, tenant, found.status),
-            found.start_scn, display(found.start_scn), found.checkpoint_scn, display(found.checkpoint_scn), 1,
-            found.base_piece_id, found.used_piece_id, int(found.interval * 10**6), 1, "none", *_sizes(found.bytes),
-            0, "0.00MB", 0, "0.00MB")  # fmt: skip
+    return (tenant.tenant_id, found.dest_id, found.round_id, cluster.incarnation, 0,
+            _shown_status(cluster, tenant, found.status), found.start_scn, display(found.start_scn),
+            found.checkpoint_scn, display(found.checkpoint_scn), 1, found.base_piece_id, found.used_piece_id,
+            int(found.interval * 10**6), 1, "none", *_sizes(found.bytes), 0, "0.00MB", 0, "0.00MB")  # fmt: skip
 
 
 def _archivelog(cluster: Cluster) -> Iterable[Row]:
@@ -90,25 +91,42 @@ def _summary(cluster: Cluster) -> Iterable[Row]:
             yield (*_round_row(cluster, archive.tenant, found), found.path, found.comment)
 
 
-def _piece_row(tenant_id: int, piece: Piece) -> Row:
-    return (tenant_id, piece.dest_id, piece.round_id, piece.piece_id, 1, 0, piece.status, piece.start_scn,
-            display(piece.start_scn), piece.checkpoint_scn, display(piece.checkpoint_scn), piece.max_scn,
-            piece.end_scn, display(piece.end_scn), 1, 1, "none", *_sizes(piece.bytes), piece.file_status,
-            piece.path)  # fmt: skip
+#: The columns of a piece after TENANT_ID, but for INCARNATION, which is the cluster's.
+_PIECE_CELLS: tuple[Callable[[Piece], Any], ...] = (
+    attrgetter("dest_id"), attrgetter("round_id"), attrgetter("piece_id"), lambda _: 1, lambda _: 0,
+    attrgetter("status"), attrgetter("start_scn"), lambda p: display(p.start_scn), attrgetter("checkpoint_scn"),
+    lambda p: display(p.checkpoint_scn), attrgetter("max_scn"), attrgetter("end_scn"), lambda p: display(p.end_scn),
+    lambda _: 1, lambda _: 1, lambda _: "none", attrgetter("bytes"), lambda p: bytes_display(p.bytes),
+    attrgetter("bytes"), lambda p: bytes_display(p.bytes), lambda p: 1.0 if p.bytes else 0.0,
+    attrgetter("file_status"), attrgetter("path"),
+)  # fmt: skip
+_INCARNATION = 4
+
+
+def _some_of_pieces(cluster: Cluster, places: tuple[int, ...]) -> Iterable[Row]:
+    """There may be hundreds of thousands of pieces, and most SELECTs want little of each."""
+    incarnation = cluster.incarnation
+    for archive in _archives(cluster):
+        tenant_id = archive.tenant.tenant_id
+        own: dict[int, Callable[[Piece], Any]] = {
+            0: lambda _, tenant_id=tenant_id: tenant_id,  # type: ignore[misc]
+            _INCARNATION: lambda _: incarnation,
+        }
+        cells = [own.get(place) or _PIECE_CELLS[place - 1] for place in places]
+        for found in archive.rounds:
+            for piece in found.visible_pieces:
+                yield [cell(piece) for cell in cells]
 
 
 def _pieces(cluster: Cluster) -> Iterable[Row]:
-    for archive in _archives(cluster):
-        for found in archive.rounds:
-            for piece in found.pieces:
-                yield _piece_row(archive.tenant.tenant_id, piece)
+    return _some_of_pieces(cluster, tuple(range(len(_PIECE_CELLS) + 1)))
 
 
 def _stream_rows(cluster: Cluster) -> Iterable[Row]:
     """One row per log stream and piece of the latest round."""
     for archive in _archives(cluster):
         current = archive.round
-        for piece in current.pieces if current else ():
+        for piece in current.visible_pieces if current else ():
             assert current is not None  # noqa: S101 - it has pieces
             last = piece is current.pieces[-1]
             for stream in archive.streams:
@@ -117,9 +135,9 @@ def _stream_rows(cluster: Cluster) -> Iterable[Row]:
                 own = DOING if current.status == INTERRUPTED else current.status
                 status = INTERRUPTED if stream.broken and last else own if last else DOING
                 checkpoint = max(piece.start_scn, to_scn(stream.checkpoint)) if last else piece.checkpoint_scn
-                yield (archive.tenant.tenant_id, current.dest_id, stream.ls_id, current.round_id, piece.piece_id, 1,
-                       piece.start_scn, 0, share, checkpoint, status, 1 + share // FILE_BYTES, share % FILE_BYTES,
-                       share, share)  # fmt: skip
+                yield (archive.tenant.tenant_id, current.dest_id, stream.ls_id, current.round_id, piece.piece_id,
+                       cluster.incarnation, piece.start_scn, 0, share, checkpoint, status, 1 + share // FILE_BYTES,
+                       share % FILE_BYTES, share, share)  # fmt: skip
 
 
 def _dest_status(cluster: Cluster, viewer: Tenant) -> Iterable[Row]:
@@ -139,7 +157,7 @@ def archive_views(profile: Profile) -> list[View]:
         *twins("OB_ARCHIVE_DEST", _DEST, _destinations),
         *twins("OB_ARCHIVELOG", f"{head} COMMENT/longtext PATH/varchar", _archivelog),
         *twins("OB_ARCHIVELOG_SUMMARY", f"{head} PATH/varchar COMMENT/longtext", _summary),
-        *twins("OB_ARCHIVELOG_PIECE_FILES", _PIECES.format(display=kind), _pieces),
+        *twins("OB_ARCHIVELOG_PIECE_FILES", _PIECES.format(display=kind), _pieces, _some_of_pieces),
     ]
     if profile.suspend:
         views += twins("OB_LS_LOG_ARCHIVE_PROGRESS", _STREAMS, _stream_rows)

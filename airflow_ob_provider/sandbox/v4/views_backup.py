@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_ob_provider.sandbox.views import Row, View
 
-from .jobs import BackupSet, Job, Task
+from .jobs import BackupSet, DeleteJob, Job, Task
 from .profiles import Profile
 from .scn import display
 from .twins import twins
@@ -137,8 +137,21 @@ def _policies(cluster: Cluster) -> Iterable[Row]:
     return [(tenant_id, "default", window) for tenant_id, window in sorted(cluster.policies.windows.items())]
 
 
+def _delete_row(job: DeleteJob) -> Row:
+    return (job.tenant_id, job.job_id, 1, job.tenant_id, 0, str(job.tenant_id), "DELETE OBSOLETE BACKUP", job.window,
+            "USER_TENANT", job.start, job.end, job.status, 0, 0, job.result, job.comment)  # fmt: skip
+
+
+def _delete_jobs(cluster: Cluster) -> Iterable[Row]:
+    return [_delete_row(job) for b in cluster.backups.values() for job in b.delete_jobs if job.end is None]
+
+
+def _delete_job_history(cluster: Cluster) -> Iterable[Row]:
+    return [_delete_row(job) for b in cluster.backups.values() for job in b.delete_jobs if job.end is not None]
+
+
 def _nothing(_: Cluster) -> Iterable[Row]:
-    """Deleting isn't simulated."""
+    """Deleting isn't simulated, so a job has no tasks."""
     return ()
 
 
@@ -146,9 +159,10 @@ def _storage(cluster: Cluster) -> Iterable[Row]:
     for tenant_id, archive in sorted(cluster.archives.items()):
         archived, backed_up = archive.destination.place, cluster.backups[tenant_id].place
         for kind, place in (("archive_log", archived), ("backup_data", backed_up)):
-            if place is not None:
+            checked = cluster.storage_checks.get(tenant_id, cluster.created) if place is archived else cluster.created
+            if place is not None and checked is not None:
                 yield (tenant_id, place.path, place.host, archive.dest_id(place.key), kind, "", "",
-                       f"{tenant_id}_check_file", cluster.created)  # fmt: skip
+                       f"{tenant_id}_check_file", checked)  # fmt: skip
 
 
 def backup_views(profile: Profile) -> list[View]:
@@ -171,8 +185,8 @@ def backup_views(profile: Profile) -> list[View]:
         *twins("OB_BACKUP_TASK_HISTORY", history.format(**kinds), _task_history),
         *twins("OB_BACKUP_SET_FILES", sets.format(**kinds), _sets),
         *twins("OB_BACKUP_DELETE_POLICY", "POLICY_NAME/varchar RECOVERY_WINDOW/varchar", _policies),
-        *twins("OB_BACKUP_DELETE_JOBS", _DELETE_JOBS, _nothing),
-        *twins("OB_BACKUP_DELETE_JOB_HISTORY", _DELETE_JOBS, _nothing),
+        *twins("OB_BACKUP_DELETE_JOBS", _DELETE_JOBS, _delete_jobs),
+        *twins("OB_BACKUP_DELETE_JOB_HISTORY", _DELETE_JOBS, _delete_job_history),
         *twins("OB_BACKUP_DELETE_TASKS", _DELETE_TASKS, _nothing),
         *twins("OB_BACKUP_DELETE_TASK_HISTORY", _DELETE_TASKS, _nothing),
         *twins("OB_BACKUP_STORAGE_INFO", _STORAGE_INFO, _storage),

@@ -13,6 +13,7 @@ from airflow_ob_provider.sandbox.events import HistoryEvent
 from airflow_ob_provider.sandbox.topology import RPC_PORT, SQL_PORT, Server, Tenant
 from airflow_ob_provider.sandbox.views import Row, View, columns
 
+from .logdisk import META_IN_USE, META_SIZE
 from .profiles import Profile
 from .scn import MAX_SCN, to_scn
 from .tenants import Tenant4
@@ -41,6 +42,8 @@ _SERVERS = columns(
     "START_SERVICE_TIME/timestamp STOP_TIME/timestamp BLOCK_MIGRATE_IN_TIME/timestamp CREATE_TIME/timestamp "
     "MODIFY_TIME/timestamp BUILD_VERSION/varchar LAST_OFFLINE_TIME/timestamp"
 )
+#: No limit.
+MAX_IOPS = 2**63 - 1
 _PAIRS = " ".join(f"NAME{n}/varchar VALUE{n}/varchar" for n in range(1, 7))
 
 
@@ -108,6 +111,25 @@ def _zone_rows(cluster: Cluster, _: Tenant) -> Iterable[Row]:
         yield (zone, cluster.created, cluster.created, "ACTIVE", "default_idc", "default_region", "ReadWrite")
 
 
+def _units(cluster: Cluster, viewer: Tenant) -> Iterable[Row]:
+    """One unit a server and tenant; a meta tenant lives in its user tenant's unit. A dead server is silent."""
+    everybody: list[Tenant4] = cluster.tenants
+    for number, tenant in enumerate(everybody):
+        if not (viewer.is_sys or tenant is viewer):
+            continue
+        in_use, size = cluster.log_disks.of(tenant)
+        disks = [] if tenant.is_sys or not viewer.is_sys else [(tenant.meta_id, META_IN_USE, META_SIZE)]
+        disks.append((tenant.tenant_id, in_use, size))
+        for server in cluster.servers:
+            if server.index in cluster.faults.dead_servers:
+                continue
+            unit_id = (1 if tenant.is_sys else 1000 * number) + server.index
+            for tenant_id, used, total in disks:
+                yield (server.ip, RPC_PORT, unit_id, tenant_id, server.zone, "ReadWrite", "default_region", 4.0, 4.0,
+                       8 * 2**30, MAX_IOPS, MAX_IOPS, 4, total, used, 3 * 2**30, "NORMAL",
+                       tenant.created)  # fmt: skip
+
+
 def _parameters(cluster: Cluster, viewer: Tenant) -> Iterable[tuple[int | None, Server, Any, str]]:
     """The cluster's for everybody; those of tenants for sys and for themselves."""
     for tenant_id, server, parameter, value in cluster.parameters.visible():
@@ -154,6 +176,10 @@ def system_views(profile: Profile) -> list[View]:
         View("DBA_OB_ZONES", columns(
             "ZONE/varchar CREATE_TIME/timestamp MODIFY_TIME/timestamp STATUS/varchar IDC/varchar REGION/varchar "
             "TYPE/varchar"), _zone_rows),
+        View("GV$OB_UNITS", columns(
+            "SVR_IP/varchar SVR_PORT UNIT_ID TENANT_ID ZONE/varchar ZONE_TYPE/varchar REGION/varchar MAX_CPU/double "
+            "MIN_CPU/double MEMORY_SIZE MAX_IOPS MIN_IOPS IOPS_WEIGHT LOG_DISK_SIZE LOG_DISK_IN_USE DATA_DISK_IN_USE "
+            "STATUS/varchar CREATE_TIME/timestamp"), _units, everywhere=True),
         View("__all_virtual_tenant_parameter_stat", _PARAMETER_STAT, _parameter_stat, everywhere=True),
         View("GV$OB_PARAMETERS", columns(
             "SVR_IP/varchar SVR_PORT ZONE/varchar SCOPE/varchar TENANT_ID NAME/varchar DATA_TYPE/varchar "

@@ -125,7 +125,9 @@ def _show_windows(report: Mapping[str, Any], words: Mapping[str, str], language:
     yield _head(report, words, language)
     table = Table(*(words[name] for name in ("tenant", "from", "to", "carried")))
     for one in report["tenants"]:
-        rows: list[tuple[str, str | None, Any, Any]] = [(span["from"], span["to"], span, None) for span in one["windows"]]
+        rows: list[tuple[str, str | None, Any, Any]] = [
+            (span["from"], span["to"], span, None) for span in one["windows"]
+        ]
         rows += [(gap["from"], gap["to"], None, gap) for gap in one["gaps"]]
         for start, end, span, gap in sorted(rows, key=lambda row: (row[0], row[1] or "~")):
             until = _time(end) if end else words["now"]

@@ -12,14 +12,15 @@ window of their full set, and no source says that one ends a hole, so they are l
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
 
 from airflow_ob_provider.oceanbase.models import ArchiveState, FileStatus
 
 _DEAD = frozenset({ArchiveState.STOP, ArchiveState.STOPPING, ArchiveState.INTERRUPTED})
+_NO_END = timedelta(days=36500)
 CLEANED = frozenset({FileStatus.EXPIRED, FileStatus.DELETING, FileStatus.DELETED})
 
 
@@ -123,6 +124,16 @@ class LogRun:
 
 
 @dataclass(frozen=True)
+class RoundLogs:
+    """The logs of one round."""
+
+    runs: tuple[LogRun, ...]
+    breaks: tuple[Cause, ...]
+    grows_from: datetime | None
+    """Since when they are whole up to the piece that is written now, were the round to go on."""
+
+
+@dataclass(frozen=True)
 class Window:
     """Moments that can be restored, the first and the last one included."""
 
@@ -136,7 +147,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Gap:
-    """Moments after the first window that cannot be restored."""
+    """Moments that cannot be restored, after the first window; with no window at all, since the first known logs."""
 
     start: datetime
     end: datetime | None
@@ -174,14 +185,11 @@ def recovery(rounds: Sequence[Round], backups: Iterable[FullBackup], *, partial_
         that lacks logs of some log streams, which is normal only while it is new (False).
     """
     fulls = sorted(backups, key=lambda full: full.set_id)
-    runs: list[LogRun] = []
-    breaks: list[Cause] = []
-    for one in rounds:
-        found, broken = log_runs(one, partial_pieces=partial_pieces)
-        runs += found
-        breaks += broken
-    windows = tuple(window for run in runs if (window := _window(run, fulls)))
-    causes = breaks + [_end_of(one) for one in rounds if one is not rounds[-1] or one.state in _DEAD]
+    logs = [log_runs(one, partial_pieces=partial_pieces) for one in rounds]
+    runs = [run for found in logs for run in found.runs]
+    windows = _in_order(window for run in runs if (window := _window(run, fulls)))
+    causes = [cause for found in logs for cause in found.breaks]
+    causes += [_end_of(one) for one in rounds if one is not rounds[-1] or one.state in _DEAD]
     causes += [cause for full in fulls if (cause := _unusable(full, rounds))]
     carried = {(window.round_id, window.end) for window in windows}
     causes += [
@@ -192,45 +200,57 @@ def recovery(rounds: Sequence[Round], backups: Iterable[FullBackup], *, partial_
     gaps = [
         Gap(before.end, after.start, _between(causes, before.end, after.start), after.set_id)
         for before, after in pairwise(windows)
+        if before.end < after.start
     ]
-    since = _open_since(rounds, runs, windows, breaks)
+    growing = logs[-1].grows_from if rounds and rounds[-1].state not in _DEAD else None
+    since = _open_since(rounds, runs, windows, growing)
     if since is not None:
-        last = runs[-1] if runs and rounds[-1].state not in _DEAD and runs[-1].round_id == rounds[-1].round_id else None
-        gaps.append(Gap(since, None, _between(causes, since, None), pending=_pending(last, fulls)))
+        why = _between(causes, since, None) or (Cause(CauseKind.NO_FULL_BACKUP, since, rounds[-1].round_id),)
+        gaps.append(Gap(since, None, why, pending=_pending(growing, fulls)))
     return Recovery(windows, tuple(gaps))
 
 
-def log_runs(one: Round, *, partial_pieces: bool) -> tuple[list[LogRun], list[Cause]]:
+def log_runs(one: Round, *, partial_pieces: bool) -> RoundLogs:
     """Logs of a round without a hole, and what breaks them."""
+    if one.started is None or one.checkpoint is None:
+        return RoundLogs((), (), None)
     runs: list[LogRun] = []
     causes: list[Cause] = []
-    if one.started is None or one.checkpoint is None:
-        return runs, causes
     before: Stretch | None = None
-    goes_on = False
+    whole: LogRun | None = None  # what the pieces up to the one before hold, or will hold, without a hole
+    is_new = False  # the one before does not hold it yet
     for stretch in one.stretches:
         if before is not None and stretch.first_id > before.last_id + 1:
             at = before.end if not before.is_open else one.checkpoint
             missing = (before.last_id + 1, stretch.first_id - 1)
             causes.append(Cause(CauseKind.PIECE_MISSING, at or stretch.start, one.round_id, *missing))
-            goes_on = False
+            whole = None
         if stretch.start is None and stretch.is_open and before is not None and before.is_open:
             continue  # 3.x in a switch: the piece before is still the one that the checkpoint is in
-        usable, cause = _usable(stretch, one, partial_pieces=partial_pieces)
+        extent, cause = _extent(stretch, one, one.checkpoint, partial_pieces=partial_pieces)
+        if whole is not None and extent is not None and not whole.start <= extent.start <= whole.end:
+            at = min(whole.end, extent.start)
+            causes.append(Cause(CauseKind.NOT_ADJACENT, at, one.round_id, *_ids(stretch)))
+            whole = None
+        if whole is not None and extent is not None and is_new and before is not None:
+            causes.append(Cause(CauseKind.PIECE_INCOMPLETE, before.start, one.round_id, *_ids(before)))
+            whole = None
         if cause:
             causes.append(cause)
-        if usable is None:
-            goes_on = False
-        elif goes_on and runs[-1].end >= usable.start:
-            runs[-1] = LogRun(one.round_id, runs[-1].start, max(runs[-1].end, usable.end))
-        else:
-            if goes_on:
-                causes.append(Cause(CauseKind.NOT_ADJACENT, runs[-1].end, one.round_id, *_ids(stretch)))
-            runs.append(usable)
-            goes_on = True
-        goes_on = goes_on and cause is None
+        is_new = _is_new(stretch, partial_pieces=partial_pieces)
+        if extent is not None:
+            joined = replace(whole, end=max(whole.end, extent.end)) if whole else extent
+            if not is_new:
+                runs[len(runs) - bool(whole) :] = [joined]
+            whole = joined
+        if cause:
+            whole = None
         before = stretch
-    return runs, causes
+    if whole and before is not None and not before.is_open and whole.end < one.checkpoint:
+        causes.append(Cause(CauseKind.PIECE_MISSING, whole.end, one.round_id, before.last_id + 1, before.last_id + 1))
+        whole = None
+    kept = (replace(run, end=min(run.end, one.checkpoint)) for run in runs if run.start <= one.checkpoint)
+    return RoundLogs(tuple(kept), tuple(causes), whole.start if whole else None)
 
 
 def _ids(stretch: Stretch) -> tuple[int, int]:
@@ -245,46 +265,64 @@ _FILE_CAUSES = {
 }
 
 
-def _usable(stretch: Stretch, one: Round, *, partial_pieces: bool) -> tuple[LogRun | None, Cause | None]:
-    """What of these pieces can be used, and why not all."""
-    available = stretch.file_status is FileStatus.AVAILABLE
+def _is_new(stretch: Stretch, *, partial_pieces: bool) -> bool:
+    """4.x: a piece that is normal and yet of no use, because it has just begun."""
+    return stretch.is_open and stretch.file_status is FileStatus.INCOMPLETE and not partial_pieces
+
+
+def _extent(
+    stretch: Stretch, one: Round, checkpoint: datetime, *, partial_pieces: bool
+) -> tuple[LogRun | None, Cause | None]:
+    """What these pieces hold, or will hold once the checkpoint is past them, and why not all."""
+    available = stretch.file_status is FileStatus.AVAILABLE or _is_new(stretch, partial_pieces=partial_pieces)
     partial = partial_pieces and stretch.file_status is FileStatus.INCOMPLETE
-    end = stretch.checkpoint if partial else one.checkpoint if stretch.is_open else stretch.end
+    ends = [checkpoint + _NO_END if stretch.is_open else stretch.end] + ([stretch.checkpoint] if partial else [])
+    known = [end for end in ends if end is not None]
+    end = min(known) if len(known) == len(ends) else None
     cause = None
-    if not available and not (stretch.is_open and stretch.file_status is FileStatus.INCOMPLETE):
+    if not available and not (partial and stretch.is_open):
         kind = _FILE_CAUSES.get(stretch.file_status, CauseKind.UNKNOWN)
         cause = Cause(kind, end if partial else stretch.start, one.round_id, *_ids(stretch))
     if not (available or partial):
         return None, cause
-    if stretch.start is None or end is None or one.checkpoint is None:
+    if stretch.start is None or end is None or end < stretch.start:
         return None, cause or Cause(CauseKind.UNKNOWN, stretch.start or end, one.round_id, *_ids(stretch))
-    end = min(end, one.checkpoint)
-    return (LogRun(one.round_id, stretch.start, end) if end >= stretch.start else None), cause
+    return LogRun(one.round_id, stretch.start, end), cause
 
 
 def _window(run: LogRun, fulls: Sequence[FullBackup]) -> Window | None:
-    carriers = [full for full in fulls if _carries(full, run)]
+    carriers = [(first, full) for full in fulls if (first := _first(full)) and _carries(full, first, run)]
     if not carriers:
         return None
-    oldest = min(carriers, key=lambda full: (full.restores_from, full.set_id))
-    assert oldest.restores_from is not None  # noqa: S101 - what _carries has seen
-    return Window(oldest.restores_from, run.end, oldest.set_id, run.round_id, sum(full.stands_for for full in carriers))
+    start, oldest = min(carriers, key=lambda carrier: (carrier[0], carrier[1].set_id))
+    return Window(start, run.end, oldest.set_id, run.round_id, sum(full.stands_for for _, full in carriers))
 
 
-def _is_inside(full: FullBackup, run: LogRun) -> bool:
-    return full.problem is None and full.logs_from is not None and run.start <= full.logs_from <= run.end
+def _in_order(windows: Iterable[Window]) -> tuple[Window, ...]:
+    """Without those that lie in another one, which only rounds or pieces that overlap give."""
+    kept: list[Window] = []
+    for window in sorted(sorted(windows, key=lambda w: w.end, reverse=True), key=lambda w: w.start):
+        if not kept or window.end > kept[-1].end:
+            kept.append(window)
+    return tuple(kept)
 
 
-def _carries(full: FullBackup, run: LogRun) -> bool:
-    whole = full.logs_past is not None and full.restores_from is not None
-    return _is_inside(full, run) and whole and full.logs_past < run.end  # type: ignore[operator]
-
-
-def _pending(run: LogRun | None, fulls: Sequence[FullBackup]) -> int | None:
-    if run is None:
+def _first(full: FullBackup) -> datetime | None:
+    """The first moment a backup restores to, whenever the logs are there."""
+    if full.problem is not None or full.logs_from is None or full.logs_past is None or full.restores_from is None:
         return None
-    waiting = [full.set_id for full in fulls if _is_inside(full, run) and not _carries(full, run)]
-    return waiting[0] if waiting else None
+    return max(full.restores_from, full.logs_from)
+
+
+def _carries(full: FullBackup, first: datetime, run: LogRun) -> bool:
+    return run.start <= full.logs_from and full.logs_past < run.end and first <= run.end  # type: ignore[operator]
+
+
+def _pending(growing: datetime | None, fulls: Sequence[FullBackup]) -> int | None:
+    """The first backup whose logs will all be there; its own may lie after the checkpoint of today."""
+    if growing is None:
+        return None
+    return next((f.set_id for f in fulls if _first(f) and f.logs_from and f.logs_from >= growing), None)
 
 
 def _unusable(full: FullBackup, rounds: Sequence[Round]) -> Cause | None:
@@ -293,7 +331,7 @@ def _unusable(full: FullBackup, rounds: Sequence[Round]) -> Cause | None:
         SetProblem.FAILED: CauseKind.SET_FAILED,
         SetProblem.DELETED: CauseKind.SET_DELETED,
         SetProblem.BROKEN: CauseKind.SET_FAILED,
-        SetProblem.UNKNOWN: CauseKind.UNKNOWN,
+        SetProblem.UNKNOWN: CauseKind.SET_FAILED,
     }
     if full.problem not in kinds:
         return None
@@ -315,19 +353,15 @@ def _between(causes: Iterable[Cause], start: datetime, end: datetime | None) -> 
 
 
 def _open_since(
-    rounds: Sequence[Round], runs: Sequence[LogRun], windows: Sequence[Window], breaks: Iterable[Cause]
+    rounds: Sequence[Round], runs: Sequence[LogRun], windows: Sequence[Window], growing: datetime | None
 ) -> datetime | None:
     """Since when nothing can be restored, up to now; None where that is not so.
 
     A round that has no logs to show yet is on its way, and one whose state is not known is not called broken.
     """
-    if not rounds:
-        return None
-    newest = rounds[-1]
-    last = windows[-1].end if windows else None
-    if last is None:
+    if not windows:
         beginnings = [run.start for run in runs] or [one.started for one in rounds if one.started]
         return min(beginnings, default=None)
-    is_newest = bool(runs) and (windows[-1].round_id, last) == (newest.round_id, runs[-1].end)
-    is_whole = not any(one.round_id == newest.round_id and (one.at is None or one.at >= last) for one in breaks)
-    return None if is_newest and is_whole and newest.state not in _DEAD else last
+    last = windows[-1]
+    grows = growing is not None and last.round_id == rounds[-1].round_id and last.start >= growing
+    return None if grows else last.end

@@ -72,7 +72,7 @@ def piece_causes(record: TenantRecord, *, partial_pieces: bool) -> list[Cause]:
     found = []
     for one in record.rounds:
         first = min((s.first_id for s in one.stretches if s.file_status not in CLEANED), default=None)
-        _, causes = log_runs(one, partial_pieces=partial_pieces)
+        causes = log_runs(one, partial_pieces=partial_pieces).breaks
         found += [
             cause
             for cause in causes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from airflow_ob_provider.reports.language import Language
 from airflow_ob_provider.reports.timeline import Axis, Scale, Tick, broken, thinned
@@ -13,6 +14,7 @@ MOST_BARS = 200
 MOST_SAMPLES = 300
 PLOT_HEIGHT = 160
 """Height in pixels of the lag chart without the strip of verdicts."""
+_LABEL = 15
 _STRIP = {"OK": 4, "WARN": 9, "UNKNOWN": 13, "FAIL": 18}
 
 
@@ -28,11 +30,16 @@ class Bar:
 
 @dataclass(frozen=True)
 class Timelines:
-    """The common axis of all tenants."""
+    """The common axis of all tenants.
+
+    :ivar now: place of the time of the check, where it is known.
+    :ivar until: where a gap that is open is drawn to.
+    """
 
     axis: Axis
     ticks: list[Tick]
     now: float | None
+    until: datetime
     words: Language
 
     def bars(self, tenant: Tenant) -> list[Bar]:
@@ -46,7 +53,7 @@ class Timelines:
                 )
                 found.append((window.start, window.end, "window", title))
         for gap in tenant.gaps:
-            end = gap.end or (self.axis.end if gap.open else None)
+            end = gap.end or (self.until if gap.open else None)
             if gap.start and end:
                 until = words("still_open") if gap.open else words.time(gap.end)
                 title = (
@@ -76,7 +83,7 @@ def timelines(view: View) -> Timelines | None:
     if now is None:
         return None
     axis = Axis.around(moments, now)
-    return Timelines(axis, axis.ticks(), axis.at(now) if view.checked_at else None, view.words)
+    return Timelines(axis, axis.ticks(), axis.at(now) if view.checked_at else None, now, view.words)
 
 
 @dataclass(frozen=True)
@@ -92,10 +99,11 @@ class Check:
 
 @dataclass(frozen=True)
 class Line:
-    """A line across the lag chart, in pixels from above."""
+    """A line across the lag chart, in pixels from above; of what level it is the threshold, if it is one."""
 
     y: float
     label: str
+    level: str
     label_y: float
 
 
@@ -112,8 +120,7 @@ class LagChart:
     checks: list[Check]
     ticks: list[Tick]
     marks: list[Line]
-    warn: Line | None
-    fail: Line | None
+    limits: list[Line]
     logarithmic: bool
 
 
@@ -126,6 +133,11 @@ def lag_chart(view: View) -> LagChart | None:
     axis = Axis(samples[0].at, samples[-1].at)
     warn, fail, _ = view.thresholds()
     scale = Scale.over([one.delay for one in samples if one.delay is not None], fail or warn)
+    limits = _limits(scale, words, warn, fail)
+    marks = [
+        Line(y, words.span(mark) or words.seconds(mark), "", y)
+        for mark, y in ((mark, _y(scale, mark)) for mark in scale.marks())
+    ]
     breaks = broken([one.at for one in samples])
     kept = thinned([_weight(one) for one in samples], MOST_SAMPLES)
     width = max(0.25, min(1.5, 70 / len(kept)))
@@ -146,9 +158,8 @@ def lag_chart(view: View) -> LagChart | None:
             for one in map(samples.__getitem__, kept)
         ],
         ticks=axis.ticks(),
-        marks=[_line(scale, mark, words.span(mark) or words.seconds(mark)) for mark in scale.marks()],
-        warn=None if warn is None else _line(scale, warn, words("warn_from", lag=words.seconds(warn)), below=True),
-        fail=None if fail is None else _line(scale, fail, words("fail_from", lag=words.seconds(fail))),
+        marks=[line for line in marks if all(abs(line.y - limit.y) > _LABEL for limit in limits)],
+        limits=limits,
         logarithmic=scale.logarithmic,
     )
 
@@ -157,10 +168,19 @@ def _weight(sample: Sample) -> float:
     return (len(LEVELS) - LEVELS.index(sample.level)) * 1e15 + (sample.delay or 0.0)
 
 
-def _line(scale: Scale, value: float, label: str, *, below: bool = False) -> Line:
-    y = round(scale.at(value) * PLOT_HEIGHT / 100, 1)
-    # A label stays inside the picture, and the two of the thresholds apart from each other.
-    return Line(y, label, y + 13 if (below or y < 14) and y + 16 < PLOT_HEIGHT else y - 4)
+def _limits(scale: Scale, words: Language, warn: float | None, fail: float | None) -> list[Line]:
+    found: list[Line] = []
+    for value, level in ((fail, "FAIL"), (warn, "WARN")):
+        if value is not None:
+            y = _y(scale, value)
+            # WARN is below FAIL; its label gives way where the two are close together.
+            label_y = max(y, found[0].label_y + _LABEL) if found else y
+            found.append(Line(y, words(f"{level.lower()}_from", lag=words.seconds(value)), level, label_y))
+    return found
+
+
+def _y(scale: Scale, value: float) -> float:
+    return round(scale.at(value) * PLOT_HEIGHT / 100, 1)
 
 
 def _pause(words: Language, before: Sample, after: Sample) -> str:

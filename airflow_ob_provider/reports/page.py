@@ -15,11 +15,11 @@ from markupsafe import Markup
 
 from airflow_ob_provider.reports import charts
 from airflow_ob_provider.reports.cleaning import count, items, part
-from airflow_ob_provider.reports.view import View, ok
+from airflow_ob_provider.reports.view import Finding, View, ok
 
 _DRAWN = 30
 _LISTED = 2000
-_LIMITS = {"gaps": 5, "stretches": 100, "findings": 10, "more_findings": 190, "samples": 30, "waivers": 200,
+_LIMITS = {"gaps": 5, "stretches": 100, "findings": 8, "more_findings": 200, "kinds": 50, "samples": 30, "waivers": 200,
            "queries": 50, "rows": 20, "columns": 40, "policy": 200}  # fmt: skip
 
 
@@ -79,11 +79,12 @@ def _script() -> str:
     return files("airflow_ob_provider.reports").joinpath("templates/compliance.js").read_text(encoding="utf-8")
 
 
-def _by_rule(found: list[Any]) -> list[tuple[str, list[Any]]]:
-    rules: dict[str, list[Any]] = {}
-    for finding in found:
-        rules.setdefault(finding.rule, []).append(finding)
-    return list(rules.items())
+def _by_rule(found: list[Finding]) -> list[tuple[str, list[list[Finding]]]]:
+    """The findings of each rule, those together that ask for the same."""
+    rules: dict[str, dict[tuple[str, ...], list[Finding]]] = {}
+    for one in found:
+        rules.setdefault(one.rule, {}).setdefault((one.expected, one.hint, one.waiver), []).append(one)
+    return [(rule, list(alike.values())) for rule, alike in rules.items()]
 
 
 def _rules(view: View) -> list[tuple[str, str, list[Any]]]:

@@ -266,12 +266,13 @@ class View:
 
     def _tenant(self, raw: Mapping[str, Any]) -> Tenant:
         words = self.words
+        # OCP's word, and the server's where it is another.
         word, server = words.state(raw.get("status")), str(raw.get("archive_status") or "")
         return Tenant(
             name=str(raw.get("tenantName") or words("not_known")),
             number=_text(raw.get("obTenantId")),
             level=level(raw.get("verdict")),
-            status=f"{word} ({server})" if word and server and server != word else word or server,
+            status=word + words("brackets", text=server) if word and server not in ("", word) else word or server,
             round=_text(raw.get("logArchiveRound")),
             since=self._time(raw.get("createTime")),
             checkpoint=self._time(raw.get("checkpoint")),

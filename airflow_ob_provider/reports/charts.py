@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from airflow_ob_provider.reports.language import Language
-from airflow_ob_provider.reports.timeline import Axis, Scale, Tick, broken, thinned
+from airflow_ob_provider.reports.timeline import SMALLEST, Axis, Scale, Tick, broken, thinned
 from airflow_ob_provider.reports.view import LEVELS, Sample, Tenant, View
 
 MOST_BARS = 200
@@ -15,6 +15,7 @@ MOST_SAMPLES = 300
 PLOT_HEIGHT = 160
 """Height in pixels of the lag chart without the strip of verdicts."""
 _LABEL = 15
+_OPEN = 1.5
 _STRIP = {"OK": 4, "WARN": 9, "UNKNOWN": 13, "FAIL": 18}
 
 
@@ -63,7 +64,11 @@ class Timelines:
                 found.append((gap.start, end, "open" if gap.open else "gap", title))
         # Of equals, the hole lies above the window.
         ordered = sorted(found, key=lambda one: (-(one[1] - one[0]).total_seconds(), one[2] != "window"))
-        return [Bar(*self.axis.span(start, end), kind, title) for start, end, kind, title in ordered[:MOST_BARS]]
+        return [
+            # The marker of now lies over the end of an open gap, so that needs more room.
+            Bar(*self.axis.span(start, end, _OPEN if kind == "open" else SMALLEST, ends=kind == "open"), kind, title)
+            for start, end, kind, title in ordered[:MOST_BARS]
+        ]
 
     def described(self, tenant: Tenant) -> str:
         """The picture in one sentence, for who cannot see it."""

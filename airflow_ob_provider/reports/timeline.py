@@ -71,11 +71,17 @@ class Axis:
         part = (moment - self.start).total_seconds() / self.seconds
         return round(100 * min(1.0, max(0.0, part)), 3)
 
-    def span(self, start: datetime, end: datetime, smallest: float = SMALLEST) -> tuple[float, float]:
-        """Place and width of a stretch; one too short to be seen is widened around its middle, inside the axis."""
+    def span(
+        self, start: datetime, end: datetime, smallest: float = SMALLEST, *, ends: bool = False
+    ) -> tuple[float, float]:
+        """Place and width of a stretch; one too short to be seen is widened, inside the axis.
+
+        :param ends: widen it to the left only, because nothing is known of what comes after it; else to both sides.
+        """
         left, right = self.at(start), self.at(max(start, end))
         if right - left < smallest:
-            left = min(max(0.0, (left + right - smallest) / 2), 100 - smallest)
+            left = right - smallest if ends else (left + right - smallest) / 2
+            left = min(max(0.0, left), 100 - smallest)
             right = left + smallest
         return round(left, 3), round(right - left, 3)
 

@@ -122,6 +122,17 @@ def test_wheel_carries_the_templates(wheel: Path) -> None:
     assert sorted(name.removeprefix(prefix) for name in wheel_files(wheel) if name.startswith(prefix)) == TEMPLATES
 
 
+def test_wheel_carries_what_reports_are_made_of(wheel: Path) -> None:
+    prefix = "airflow_ob_provider/reports/"
+    data = {name.removeprefix(prefix) for name in wheel_files(wheel) if name.startswith(prefix)}
+    assert {name for name in data if not name.endswith(".py")} == {
+        "schema/compliance-1.json",
+        "templates/compliance.css",
+        "templates/compliance.html.jinja",
+        "templates/compliance.js",
+    }
+
+
 def test_wheel_of_the_checkout_is_the_wheel_of_the_sdist(wheel: Path, tmp_path: Path) -> None:
     run(sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", tmp_path, ROOT, cwd=tmp_path)
     assert (tmp_path / wheel.name).read_bytes() == wheel.read_bytes()

@@ -1,7 +1,7 @@
 """Where reports and the lag history are kept: a folder of any file system that Airflow can reach.
 
 ``<base>/<connection id>/state.json`` holds what the next check needs: what the last one saw, and the lag history.
-``<base>/<connection id>/reports/<time>.json`` (also ``.md``, ``.en.html`` and ``.zh.html``) are the reports, and
+``<base>/<connection id>/reports/<time in UTC>.json`` (also ``.md``, ``.en.html`` and ``.zh.html``) are the reports, and
 ``latest.…`` the newest of them.
 """
 
@@ -11,7 +11,7 @@ import json
 import logging
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import ObjectStoragePath
@@ -23,7 +23,6 @@ log = logging.getLogger(__name__)
 KEPT_REPORTS = 336
 """Reports of a cluster that are kept: two weeks of hourly checks."""
 _CONN_ID = re.compile(r"[\w.-]+")
-_NOT_IN_A_NAME = re.compile(r"[^0-9A-Za-z]+")
 
 
 class ReportStore:
@@ -63,7 +62,7 @@ class ReportStore:
         :return: where each file is.
         """
         moment = datetime.fromisoformat(report["checked_at"])
-        name = _NOT_IN_A_NAME.sub("-", moment.isoformat(timespec="seconds")).strip("-")
+        name = moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
         folder = self.folder / "reports"
         folder.mkdir(parents=True, exist_ok=True)
         texts = {"json": json.dumps(report, ensure_ascii=False, indent=1), **files}

@@ -110,7 +110,7 @@ def document(
         "waivers": [
             {
                 "rule": waiver.rule,
-                "tenant": None if waiver.tenant == "*" else waiver.tenant,
+                "tenant": waiver.tenant,
                 "owner": waiver.owner,
                 "reason": waiver.reason,
                 "expires": waiver.expires.isoformat(),

@@ -149,7 +149,7 @@ with DAG(
             execution_timeout=timedelta(minutes=20),
         )
 
-        @task(retries=0, on_failure_callback=ALARM, map_index_template="{{ task.op_args[0].oceanbase_conn_id }}")
+        @task(retries=0, on_failure_callback=ALARM, map_index_template="{{ task.op_args[0].connection }}")
         def verdict(checked: Any, params: Any = None, ti: Any = None) -> dict[str, Any]:
             """Red if the verdict is one that fails."""
             for language, key in ALARM_XCOM.items():

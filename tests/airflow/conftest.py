@@ -75,13 +75,13 @@ def airflow_home() -> Path:
 
 
 @pytest.fixture
-def load_dag(airflow_db: None) -> Callable[[], Any]:
+def load_dag(airflow_db: None) -> Callable[..., Any]:
     """Load the DAG anew: a run leaves its parameters behind in the object it ran. Retries come at once."""
 
-    def load() -> Any:
+    def load(dag_id: str = "ob_log_archive") -> Any:
         from airflow.dag_processing.dagbag import DagBag
 
-        dag = DagBag(DAGS).dags["ob_log_archive"]
+        dag = DagBag(DAGS).dags[dag_id]
         for task in dag.tasks:
             task.retry_delay = timedelta(0)
         return dag
@@ -137,11 +137,12 @@ class Done:
 
 
 @pytest.fixture
-def run_dag(load_dag: Callable[[], Any]) -> Callable[..., Done]:
-    """Run the DAG to its end with these parameters."""
+def run_dag(load_dag: Callable[..., Any]) -> Callable[..., Done]:
+    """Run a DAG to its end with these parameters."""
 
-    def run(**conf: Any) -> Done:
-        done = load_dag().test(run_conf={"poll_interval": 1, **conf})
+    def run(dag_id: str = "ob_log_archive", **conf: Any) -> Done:
+        quick = {"poll_interval": 1} if dag_id == "ob_log_archive" else {}
+        done = load_dag(dag_id).test(run_conf={**quick, **conf})
         instances = {(ti.task_id, ti.map_index): ti for ti in done.get_task_instances()}
         return Done(
             run_id=done.run_id,

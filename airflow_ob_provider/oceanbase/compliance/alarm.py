@@ -45,7 +45,7 @@ def alarm(report: Mapping[str, Any], language: str, *, host: str = "") -> str:
         what = _DELAYS[language].format(lag=worst["delay"], limit=limit)
         names, checkpoint = [one["tenantName"] for one in tenants], worst["checkpoint"]
     else:
-        what = _OTHERS[language].format(verdict=report["verdict"], summary=report["summary"][language])
+        what = _OTHERS[language].format(verdict=report["verdict"], summary=report["summary"][language].rstrip(".。"))
         names = list(dict.fromkeys(one["tenantName"] for one in counting if one["tenantName"]))
         points = [one["checkpoint"] for one in report["tenants"] if one["tenantName"] in names and one["checkpoint"]]
         checkpoint = min(points, default=None)

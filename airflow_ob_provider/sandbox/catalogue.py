@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from .cluster import BaseCluster
-from .engine import Table
+from .engine import SomeRows, Table
 from .errors import ServerError
 from .topology import Tenant
 from .views import Row, View
@@ -30,9 +31,10 @@ class Catalogue:
         if database.lower() != "oceanbase" or view is None or not self._exists(view, cluster, tenant):
             raise ServerError(1146, f"Table '{database}.{name}' doesn't exist")
         found = view
-        choose = found.pick
-        pick = (lambda places: choose(cluster, tenant, places)) if choose else None
-        table = Table(view.name, view.columns, lambda: found.rows(cluster, tenant), pick)
+        table = Table(view.name, view.columns, lambda: found.rows(cluster, tenant))
+        if found.pick is not None:
+            pick = partial(found.pick, cluster, tenant)
+            table = Table(view.name, view.columns, SomeRows(pick, len(view.columns)))
         return self._falsified(cluster.present(table), cluster)
 
     @staticmethod

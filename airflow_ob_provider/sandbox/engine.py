@@ -37,15 +37,22 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A view or table as a session sees it. ``rows`` is called once per statement that uses it.
-
-    ``pick``, where a table has it, makes rows of some columns only, by their places, which is cheaper.
-    """
+    """A view or table as a session sees it. ``rows`` is called once per statement that uses it."""
 
     name: str
     columns: tuple[Column, ...]
     rows: Callable[[], Iterable[Sequence[Any]]]
-    pick: Callable[[tuple[int, ...]], Iterable[Sequence[Any]]] | None = None
+
+
+@dataclass(frozen=True)
+class SomeRows:
+    """The ``rows`` of a table that can also be made of some columns only, by their places, which is cheaper."""
+
+    pick: Callable[[tuple[int, ...]], Iterable[Sequence[Any]]]
+    width: int
+
+    def __call__(self) -> Iterable[Sequence[Any]]:
+        return self.pick(tuple(range(self.width)))
 
 
 @dataclass
@@ -204,8 +211,8 @@ def _create(
     )
     connection.execute(f"CREATE TABLE `{key}` ({columns})")
     insert = f"INSERT INTO `{key}` VALUES ({', '.join('?' * len(chosen))})"  # noqa: S608 - names of ours
-    if table.pick is not None:
-        rows = table.pick(tuple(places))
+    if isinstance(table.rows, SomeRows):
+        rows = table.rows.pick(tuple(places))
     elif len(places) == len(table.columns):
         rows = table.rows()
     else:

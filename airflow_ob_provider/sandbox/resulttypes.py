@@ -28,11 +28,12 @@ UNSIGNED_TYPES = {exp.DataType.Type.UBIGINT, exp.DataType.Type.UINT}
 TIME_TYPES = {exp.DataType.Type.DATETIME, exp.DataType.Type.TIMESTAMP, exp.DataType.Type.TIMESTAMPTZ}
 _INTEGERS = (
     exp.Count, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.And, exp.Or, exp.Not, exp.Is, exp.In,
-    exp.Like, exp.Between, exp.Exists, exp.RowNumber, exp.Length, exp.NullSafeEQ, exp.IntDiv, exp.Boolean,
-    exp.RegexpLike,
+    exp.Like, exp.Between, exp.Exists, exp.Length, exp.NullSafeEQ, exp.IntDiv, exp.Boolean,
+    exp.RegexpLike, exp.Ntile,
 )  # fmt: skip
 _TEXTS = (exp.Concat, exp.Upper, exp.Lower, exp.Substring, exp.Trim, exp.GroupConcat)
-_FIXED = ((_INTEGERS, "bigint"), (_TEXTS, "varchar"), ((exp.Avg,), "decimal:4"))
+_NUMBERS_OF_ROWS = (exp.RowNumber, exp.Rank, exp.DenseRank)
+_FIXED = ((_INTEGERS, "bigint"), (_NUMBERS_OF_ROWS, "ubigint"), (_TEXTS, "varchar"), ((exp.Avg,), "decimal:4"))
 _SAME_AS_ARGUMENT = (
     exp.Alias, exp.Window, exp.Neg, exp.Max, exp.Min, exp.Paren, exp.Abs, exp.Nullif, exp.FirstValue, exp.LastValue,
     exp.Lag, exp.Lead,
@@ -144,6 +145,9 @@ def _first_kind(nodes: list[exp.Expr | None], sources: Sources, tables: Sources)
     if len(kinds) > 1 and "varchar" in kinds:
         # A branch of text makes the whole text, also next to a timestamp.
         return "varchar"
+    if {"ubigint", "bigint"} <= kinds:
+        # Neither holds all values of the other.
+        kinds.add("decimal:0")
     return max(kinds, key=_rank, default="")
 
 
@@ -174,6 +178,8 @@ def _function_kind(node: exp.Anonymous, sources: Sources, tables: Sources) -> st
     kinds = [_kind(argument, sources, tables) for argument in node.expressions]
     if node.name == "ob_div":
         return _quotient_kind(*kinds)
+    if node.name == "ob_intdiv":
+        return "ubigint" if "ubigint" in kinds else "bigint"
     if node.name == "ob_mod":
         return _widest(*kinds)
     if node.name in {"ob_round", "ob_truncate"}:

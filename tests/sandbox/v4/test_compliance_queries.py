@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from pymysql.constants import FIELD_TYPE
 
+UNSIGNED = 32
 NOW = datetime.fromisoformat("2024-06-21 08:00:00")
 PIECES = "CDB_OB_ARCHIVELOG_PIECE_FILES"
 DAY_NS = 86400 * 10**9
@@ -171,6 +173,35 @@ def test_times_that_are_not_set(client):
         "SELECT TIME_TO_USEC(NOW(6)) - CAST(CHECKPOINT_SCN DIV 1000 AS SIGNED) FROM CDB_OB_ARCHIVELOG LIMIT 1"
     )
     assert timedelta(microseconds=lag) == NOW - day(7, 12)
+
+
+@pytest.mark.parametrize(
+    ("expression", "kind"),
+    [
+        ("ROW_NUMBER() OVER (ORDER BY PIECE_ID)", "ubigint"),
+        ("RANK() OVER (ORDER BY PIECE_ID)", "ubigint"),
+        ("DENSE_RANK() OVER (ORDER BY PIECE_ID)", "ubigint"),
+        ("NTILE(2) OVER (ORDER BY PIECE_ID)", "bigint"),
+        ("LAG(END_SCN) OVER (ORDER BY PIECE_ID)", "ubigint"),
+        ("COALESCE(START_SCN, 0)", "decimal"),
+        ("IF(1, START_SCN, 0)", "decimal"),
+        ("CASE WHEN 1 THEN START_SCN ELSE 0 END", "decimal"),
+        ("CASE WHEN 1 THEN START_SCN END", "ubigint"),
+        ("GREATEST(START_SCN, TENANT_ID)", "decimal"),
+        ("GREATEST(START_SCN, END_SCN)", "ubigint"),
+        ("COALESCE(PIECE_ID, 0)", "bigint"),
+        ("CHECKPOINT_SCN DIV 1000", "ubigint"),
+        ("PIECE_ID DIV 2", "bigint"),
+        ("CAST(CHECKPOINT_SCN AS SIGNED)", "bigint"),
+    ],
+)
+def test_kinds_as_a_kernel_has_them(client, expression, kind):
+    """Measured on a 4.3.5."""
+    with client.connection.cursor() as cursor:
+        cursor.execute(f"SELECT {expression} AS X FROM {PIECES} LIMIT 1")
+        (field,) = cursor._result.fields
+    shown = "decimal" if field.type_code == FIELD_TYPE.NEWDECIMAL else "ubigint" if field.flags & UNSIGNED else "bigint"
+    assert shown == kind
 
 
 # --- a translation is used again, but only where it fits --------------------------------------------------------------

@@ -202,6 +202,6 @@ def test_types_of_expressions(running):
     types = pymysql.constants.FIELD_TYPE
     assert kinds == {
         "m": (types.LONGLONG, True), "d": (types.DATETIME, False), "s": (types.LONGLONG, True),
-        "q": (types.NEWDECIMAL, False), "i": (types.LONGLONG, True), "c": (types.DATETIME, False),
+        "q": (types.NEWDECIMAL, False), "i": (types.NEWDECIMAL, False), "c": (types.DATETIME, False),
         "t": (types.NEWDECIMAL, False), "f": (types.DATETIME, False),
     }  # fmt: skip

@@ -194,7 +194,10 @@ _WORDS = {
     "sections": ("Sections", "章节"),
     "skip": ("To the findings", "跳到检查发现"),
 }
-_UNITS = {"en": ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")), "zh": ((86400, "天"), (3600, "小时"), (60, "分"), (1, "秒"))}
+_UNITS = {
+    "en": ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")),
+    "zh": ((86400, "天"), (3600, "小时"), (60, "分"), (1, "秒")),
+}
 
 
 class Language:
@@ -262,7 +265,7 @@ class Language:
             return ""
         units = _UNITS[self.code]
         rest = int(value)
-        words = []
+        words: list[str] = []
         for size, name in units:
             amount, rest = divmod(rest, size)
             if words or amount:

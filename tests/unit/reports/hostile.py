@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 # Fields whose values choose what is shown; of the others, the text alone may differ.
 _CHOICES = {"checked_at", "from", "to", "at", "level", "verdict", "state", "kind", "createTime", "checkpoint",
-            "lastDataBackupTime", "restorable_from", "restorable_until", "worst_at", "rule", "id", "lag_state"}  # fmt: skip
+            "lastDataBackupTime", "restorable_from", "restorable_until", "worst_at", "rule", "id",
+            "lag_state"}  # fmt: skip
 
 PIECES = st.sampled_from(
     [

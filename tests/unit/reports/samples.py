@@ -77,9 +77,7 @@ def gap(name: str, start: str, end: str | None, kind: str, why: Json, backup_set
             "请立即执行一次全量备份：在此之前，断流之后的数据无法恢复。",
         )
         if end is None
-        else text(
-            "Nothing to do. Data of this time cannot be restored.", "无需处理。该时间段内的数据无法恢复。"
-        ),
+        else text("Nothing to do. Data of this time cannot be restored.", "无需处理。该时间段内的数据无法恢复。"),
     }
 
 
@@ -153,7 +151,9 @@ def rules(levels: dict[str, str], tenants: int, reasons: dict[str, Json] | None 
     made = []
     for number, (name, en, zh) in enumerate(RULES, 1):
         level = levels.get(name, "OK")
-        counts = {} if level == "NOT_APPLICABLE" else {"OK": tenants} if level == "OK" else {"OK": tenants - 1, level: 1}
+        counts = (
+            {} if level == "NOT_APPLICABLE" else {"OK": tenants} if level == "OK" else {"OK": tenants - 1, level: 1}
+        )
         made.append(
             {
                 "id": name,
@@ -358,9 +358,7 @@ def mixed() -> Json:
     )
     return assemble(
         "FAIL",
-        text(
-            "1 of 5 tenants has lost logs, and 1 could not be checked.", "5 个租户中，1 个已丢失日志，1 个未能检查。"
-        ),
+        text("1 of 5 tenants has lost logs, and 1 could not be checked.", "5 个租户中，1 个已丢失日志，1 个未能检查。"),
         [
             tenant("orders", 1004),
             tenant(
@@ -481,8 +479,7 @@ def mixed() -> Json:
                 text("14 days", "14 天"),
                 text("Take a full backup.", "执行一次全量备份。"),
             ),
-            suspended
-            | {"waiver": {"owner": "li.wei", "reason": "测试租户，月底下线", "expires": "2026-12-31"}},
+            suspended | {"waiver": {"owner": "li.wei", "reason": "测试租户，月底下线", "expires": "2026-12-31"}},
         ],
         findings_left_out={"retention": 3},
         lag_history=history(

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.unit.reports.hostile import HOSTILE, with_text
 from hypothesis import given, settings
-from tests.unit.reports.samples import SAMPLES, green, large, mixed, red
 
 from airflow_ob_provider.reports import LANGUAGES, markdown
 from airflow_ob_provider.reports.text import inline
+from tests.unit.reports.hostile import HOSTILE, with_text
+from tests.unit.reports.samples import SAMPLES, green, large, mixed, red
 
 UNESCAPED = re.compile(r"(?<!\\)(?:\\\\)*[<>`\[\]|]")
 

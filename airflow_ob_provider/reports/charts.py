@@ -158,7 +158,8 @@ def lag_chart(view: View) -> LagChart | None:
                 round(width, 3),
                 _STRIP[one.level],
                 one.level,
-                f"{words.time(one.at)}{words('colon')}{words.level(one.level)}, {words.seconds(one.delay)} {one.tenant}",
+                f"{words.time(one.at)}{words('colon')}{words.level(one.level)} · "
+                f"{words.seconds(one.delay)} · {one.tenant}",
             )
             for one in map(samples.__getitem__, kept)
         ],

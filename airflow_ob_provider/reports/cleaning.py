@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, tzinfo
+from functools import cache
 from typing import Any
 
 from airflow_ob_provider.oceanbase.redact import MASK, is_secret_name, redact
@@ -17,28 +18,33 @@ _UNSEEN = re.compile(
     "\\ufeff\\ufff9-\\ufffb\\ufffe\\uffff\\ud800-\\udfff\\U000e0000-\\U000e0fff]"
 )
 _LONGEST = 4000
-_MANY = 12
+_DEEPEST = 12
 
 
-def cleaned(value: Any, depth: int = 0) -> Any:
-    """A copy of a JSON value without secrets, and with what cannot be seen in a text written out (``\\u202e``).
+def cleaned(value: Any) -> Any:
+    """A copy of a JSON value without secrets, and with what cannot be seen in a text written out by its number.
 
     A secret should not be here at all. Looking once more costs little, and a report is passed on to many.
     """
+    # A large report says the same of a thousand tenants.
+    return _cleaned(value, cache(line), cache(is_secret_name), 0)
+
+
+def _cleaned(value: Any, text: Callable[[str], str], secret: Callable[[str], bool], depth: int) -> Any:
     if isinstance(value, str):
-        return line(value)
+        return text(value)
+    if depth > _DEEPEST:
+        return "..."
     if isinstance(value, Mapping):
-        if depth > _MANY:
-            return "..."
         return {
-            line(str(name)): MASK
-            if is_secret_name(str(name)) and isinstance(inner, (str, int, float))
-            else cleaned(inner, depth + 1)
+            text(str(name)): MASK
+            if secret(str(name)) and isinstance(inner, (str, int, float))
+            else _cleaned(inner, text, secret, depth + 1)
             for name, inner in value.items()
         }
     if isinstance(value, (list, tuple)):
-        return [cleaned(inner, depth + 1) for inner in value] if depth <= _MANY else "..."
-    return value if value is None or isinstance(value, (bool, int, float)) else line(str(value))
+        return [_cleaned(inner, text, secret, depth + 1) for inner in value]
+    return value if value is None or isinstance(value, (bool, int, float)) else text(str(value))
 
 
 def line(text: str) -> str:

@@ -93,14 +93,11 @@ _WORDS = {
     "until": ("Restorable until", "可恢复终点"),
     "data_backup": ("Last data backup", "最近数据备份"),
     "gaps": ("Gaps", "断流"),
-    "destination": ("Destination", "备份目的端"),
+    "destination": ("Destination", "存储目录"),
+    "mode": ("Mode", "备份方式"),
     "more": ("and {n} more, {ok} of them OK", "另有 {n} 个，其中 {ok} 个正常"),
     "more_only": ("and {n} more", "另有 {n} 个"),
     "windows": ("Recoverable windows", "可恢复时间窗口"),
-    "windows_intro": (
-        "Worst tenants first. Green: can be restored to. Hatched: cannot.",
-        "按严重程度排序。绿色：可恢复；斜纹：不可恢复。",
-    ),
     "window": ("Window", "可恢复时间窗口"),
     "gap": ("Gap", "断流"),
     "open_gap": ("Open gap", "持续中的断流"),
@@ -154,22 +151,20 @@ _WORDS = {
     "findings": ("Findings", "检查发现"),
     "no_findings": ("Every rule that applies holds.", "所有适用的规则均满足。"),
     "finding_count": ("{n} finding{s}", "{n} 项"),
-    "waived": ("Waived", "已豁免"),
     "observed": ("Observed", "实际"),
     "expected": ("Expected", "期望"),
     "waived_by": ("Waived by {owner} until {date}: {reason}", "由 {owner} 豁免至 {date}：{reason}"),
     "left_out": ("Not listed", "未列出"),
-    "left_out_of": ("{n} more of rule {rule}", "规则 {rule} 另有 {n} 项"),
+    "left_out_of": ("{rule}, {n} more", "{rule}，另有 {n} 项"),
     "rules_ok": ("Rules that hold: {n}", "满足的规则：{n} 条"),
     "rules_na": ("Rules that do not apply: {n}", "不适用的规则：{n} 条"),
-    "rules_other": ("Other rules: {n}", "其他规则：{n} 条"),
+    "rules_other": ("Rules with findings: {n}", "有检查发现的规则：{n} 条"),
     "rule": ("Rule", "规则"),
     "proves": ("What it proves", "证明了什么"),
     "does_not_prove": ("What it does not prove", "未证明什么"),
     "claim": ("What this report proves", "本报告的证明范围"),
     "reason": ("Reason", "原因"),
     "policy": ("Policy in force", "生效策略"),
-    "setting": ("Setting", "配置项"),
     "value": ("Value", "值"),
     "no_policy": ("The report names no policy.", "报告未包含策略。"),
     "waivers": ("Waivers", "豁免"),
@@ -265,7 +260,7 @@ class Language:
             return ""
         units = _UNITS[self.code]
         rest = int(value)
-        words = []
+        words: list[str] = []
         for size, name in units:
             amount, rest = divmod(rest, size)
             if words or amount:

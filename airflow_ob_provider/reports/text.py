@@ -115,9 +115,8 @@ def _findings(view: View) -> list[str]:
         parts.append(_table([*headers[:-1], words("waivers") if waived else headers[-1]], rows))
         parts += _more(view, len(found))
     for rule, n in view.left_out():
-        parts.append(
-            f"{words('left_out')}{words('colon')}{words('left_out_of', n=words.count(n), rule=inline(view.rule_title(rule)))}"
-        )
+        rest = words("left_out_of", n=words.count(n), rule=inline(view.rule_title(rule)))
+        parts.append(f"{words('left_out')}{words('colon')}{rest}")
     return parts
 
 

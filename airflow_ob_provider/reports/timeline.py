@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from statistics import median
 
 SMALLEST = 0.6
@@ -164,7 +165,7 @@ class Scale:
 
 def broken(moments: Sequence[datetime], factor: float = 2.5) -> list[int]:
     """Before which of the moments (in order) one or more were left out: the places that are much later than usual."""
-    steps = [(after - before).total_seconds() for before, after in zip(moments, moments[1:], strict=False)]
+    steps = [(after - before).total_seconds() for before, after in pairwise(moments)]
     if len(steps) < 2:
         return []
     usual = median(steps)
@@ -176,7 +177,5 @@ def thinned(values: Sequence[float], most: int) -> list[int]:
     if len(values) <= most:
         return list(range(len(values)))
     edges = [round(place * len(values) / (most - 1)) for place in range(most)]
-    kept = {
-        max(range(low, high), key=values.__getitem__) for low, high in zip(edges, edges[1:], strict=False) if high > low
-    }
+    kept = {max(range(low, high), key=values.__getitem__) for low, high in pairwise(edges) if high > low}
     return sorted(kept | {len(values) - 1})

@@ -258,7 +258,8 @@ class View:
     def moments(self) -> Iterable[datetime]:
         """All the times that windows and gaps begin or end at."""
         for tenant in self.tenants:
-            for stretch in (*tenant.windows, *tenant.gaps):
+            stretches: list[Window | Gap] = [*tenant.windows, *tenant.gaps]
+            for stretch in stretches:
                 yield from (found for found in (stretch.start, stretch.end) if found)
 
     def _time(self, value: Any) -> datetime | None:

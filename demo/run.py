@@ -11,6 +11,9 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from typing import TextIO
+
+from rich.console import Console
 
 from airflow_ob_provider.report import DRY_RUN, PROVEN
 from airflow_ob_provider.sandbox import Sandbox
@@ -33,7 +36,7 @@ def main() -> int:
         print(line, file=terminal, flush=True)
 
     try:
-        return _demo(wanted, say)
+        return _demo(wanted, say, terminal)
     except KeyboardInterrupt:
         say("Interrupted. What was sent to the cluster until then has taken effect.")
     except BrokenPipeError:
@@ -46,7 +49,7 @@ def main() -> int:
     return 1
 
 
-def _demo(wanted: Wanted, say: Callable[[str], None]) -> int:
+def _demo(wanted: Wanted, say: Callable[[str], None], terminal: TextIO) -> int:
     home.prepare(say)
     with ExitStack() as stack:
         box = None
@@ -75,7 +78,13 @@ def _demo(wanted: Wanted, say: Callable[[str], None]) -> int:
                 sql = f"SELECT * FROM oceanbase.{table}"  # noqa: S608 - a constant
                 for part in report.of_rows(f"After it all: {sql}", runs.read(sql)):
                     say(part)
-    return _verdict(wanted, done, say)
+        problems: list[str] = []
+        if not wanted.refusal and done[-1].state == "success":
+            from demo import compliance
+
+            console = Console(file=terminal, width=report.WIDTH)
+            problems = compliance.show(runner, box, say, console)
+    return _verdict(wanted, done, problems, say)
 
 
 def _title(wanted: Wanted) -> str:
@@ -89,14 +98,14 @@ def _title(wanted: Wanted) -> str:
     return f"The cluster at {where}. {how}."
 
 
-def _verdict(wanted: Wanted, done: Sequence[report.Run], say: Callable[[str], None]) -> int:
+def _verdict(wanted: Wanted, done: Sequence[report.Run], compliance: Sequence[str], say: Callable[[str], None]) -> int:
     say("\nVERDICT\n")
     for number, run in enumerate(done, start=1):
         sent = f"{run.writes} statements that write" if wanted.writes else "dry run: only reads were sent"
         say(f"  Run {number}: {run.state}, {run.verdict}, {sent}")
     problems = [
         f"Run {number}: {text}" for number, run in enumerate(done, 1) for text in _problems(wanted, number, run)
-    ]
+    ] + list(compliance)
     for text in [*problems, f"Full log: {home.LOG}"] if problems else [_conclusion(wanted, done[-1])]:
         say("\n" + report.paragraph(text))
     return 1 if problems else 0

@@ -48,23 +48,20 @@ _WORDS = {
 
 def status(args: Any) -> None:
     """Whether log backup is alive, and how late it is."""
-    _command("status", args, _show_status)
+    _command("status", args)
 
 
 def check(args: Any) -> None:
     """All rules."""
-    _command("check", args, _show_check)
+    _command("check", args)
 
 
 def windows(args: Any) -> None:
     """To what moments each tenant can be restored."""
-    _command("windows", args, _show_windows)
+    _command("windows", args)
 
 
-Show = Callable[[Mapping[str, Any], Mapping[str, str], str], Iterable[Table | str]]
-
-
-def _command(name: str, args: Any, show: Show) -> None:
+def _command(name: str, args: Any) -> None:
     console = Console()
     try:
         policy = Policy.parse(_path(args.policy_file).read_text(encoding="utf-8") if args.policy_file else None)
@@ -73,18 +70,24 @@ def _command(name: str, args: Any, show: Show) -> None:
     except (AirflowException, ValueError, OSError) as error:  # a policy, a folder or a connection that is not legal
         Console(stderr=True).print(redact(str(error)), markup=False, highlight=False)
         sys.exit(EXIT[Level.UNKNOWN])
-    report, words = made.report, _WORDS[args.language]
+    report = made.report
     level = _level(name, report)
     if args.json:
         shown = report if name == "check" else {key: report[key] for key in _OF_TENANTS}
         sys.stdout.write(json.dumps({**shown, "verdict": str(level)}, ensure_ascii=False, indent=1) + "\n")
     else:
-        for part in show(report, words, args.language):
+        for part in tables(name, report, args.language):
             console.print(part, highlight=False)
         if "en.html" in made.files:
             path = made.files[f"{args.language}.html"]
-            console.print(escape(words["written"].format(path=path)), highlight=False, soft_wrap=True)
+            text = _WORDS[args.language]["written"].format(path=path)
+            console.print(escape(text), highlight=False, soft_wrap=True)
     sys.exit(EXIT[level])
+
+
+def tables(name: str, report: Mapping[str, Any], language: str) -> Iterable[Table | str]:
+    """What a command prints of a report: texts in rich's markup, and tables."""
+    return _SHOWS[name](report, _WORDS[language], language)
 
 
 _OF_TENANTS = ("schema_version", "connection", "checked_at", "cluster", "tenants")
@@ -165,3 +168,7 @@ def _coloured(level: str) -> str:
 
 def _time(text: str | None) -> str:
     return text.replace("T", " ")[:19] if text else "-"
+
+
+Show = Callable[[Mapping[str, Any], Mapping[str, str], str], Iterable[Table | str]]
+_SHOWS: dict[str, Show] = {"status": _show_status, "check": _show_check, "windows": _show_windows}

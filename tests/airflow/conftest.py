@@ -82,6 +82,7 @@ def load_dag(airflow_db: None) -> Callable[..., Any]:
         from airflow.dag_processing.dagbag import DagBag
 
         dag = DagBag(DAGS).dags[dag_id]
+        dag.deadline = None  # Airflow 3.3.2: a run of dag.test() that succeeds looks a deadline up by its definition
         for task in dag.tasks:
             task.retry_delay = timedelta(0)
         return dag

@@ -74,6 +74,13 @@ def test_ticks_are_round_in_the_zone_of_the_report(length: timedelta, labels: li
     assert [tick.label for tick in Axis(NOW - length, NOW).ticks()] == labels
 
 
+def test_ticks_stop_where_the_calendar_does() -> None:
+    end = datetime.max.replace(tzinfo=ZONE)
+    assert [tick.label for tick in Axis(end - timedelta(hours=3), end).ticks()] == [
+        "21:00", "21:30", "22:00", "22:30", "23:00", "23:30"
+    ]  # fmt: skip
+
+
 def test_every_other_tick_can_be_left_out_and_labels_stay_inside() -> None:
     ticks = Axis(datetime(2026, 11, 1, tzinfo=ZONE), datetime(2026, 11, 8, tzinfo=ZONE)).ticks()
     assert [tick.minor for tick in ticks] == [False, True] * 4

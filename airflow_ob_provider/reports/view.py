@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
+from math import floor
 from typing import Any
 
 from airflow_ob_provider.reports.cleaning import cleaned, count, items, moment, number, part
@@ -172,11 +173,10 @@ class View:
         unknown = sum(tenant.delay is None for tenant in tenants)
         slowest = max((one for one in tenants if one.delay is not None), key=lambda one: one.delay or 0.0, default=None)
         ends = [tenant.until for tenant in tenants if tenant.until]
-        endless = len(tenants) - len(ends)
+        endless = [tenant for tenant in tenants if not tenant.until]
         broken = [tenant for tenant in tenants if tenant.open_gaps]
         backups = [tenant.last_backup for tenant in tenants if tenant.last_backup]
-        without = len(tenants) - len(backups)
-        green = number(self.history.get("percent_green"))
+        without = [tenant for tenant in tenants if not tenant.last_backup]
         lag = slowest.delay if slowest else None
         remark = [words("unknown_for", n=words.count(unknown), all=every)] if unknown else []
         if slowest:
@@ -186,26 +186,26 @@ class View:
             Figure(
                 words("restorable_until"),
                 words.time(min(ends, default=None)),
-                words("no_window_for", n=words.count(endless), all=every) if endless else "",
-                "FAIL" if not ends or endless else "",
+                words("no_window_for", n=words.count(len(endless)), all=every) if endless else "",
+                _worst(endless),
             ),
             Figure(
                 words("open_gaps"),
                 words.count(sum(len(tenant.open_gaps) for tenant in tenants)),
                 words("in_tenants", n=words.count(len(broken)), all=every) if broken else "",
-                "FAIL" if broken else "OK",
+                _worst(broken) or "WARN" if broken else "OK" if tenants else "UNKNOWN",
             ),
             Figure(
                 words("last_data_backup"),
                 words.time(min(backups, default=None)),
-                words("no_backup_for", n=words.count(without), all=every) if without else "",
-                "FAIL" if not backups or without else "",
+                words("no_backup_for", n=words.count(len(without)), all=every) if without else "",
+                _worst(without),
             ),
             Figure(
                 words("percent_green"),
-                words("not_known") if green is None else f"{int(green * 10) / 10:g} %",
+                self._green(),
                 words("of_checks", n=words.count(count(self.history.get("checks")))),
-                "OK" if green == 100 else "",
+                "OK" if number(self.history.get("percent_green")) == 100 else "",
             ),
         ]
 
@@ -214,13 +214,12 @@ class View:
         words, history = self.words, self.history
         if not count(history.get("checks")):
             return words("no_history")
-        green = number(history.get("percent_green"))
         return words(
             "history_facts",
             n=words.count(count(history.get("checks"))),
             start=self.clock(history.get("from")),
             end=self.clock(history.get("to")),
-            green=words("not_known") if green is None else f"{int(green * 10) / 10:g} %",
+            green=self._green(),
             worst=words.seconds(number(history.get("worst_delay"))),
             name=history.get("worst_tenant") or words("all_tenants"),
             at=self.clock(history.get("worst_at")),
@@ -261,6 +260,11 @@ class View:
             stretches: list[Window | Gap] = [*tenant.windows, *tenant.gaps]
             for stretch in stretches:
                 yield from (found for found in (stretch.start, stretch.end) if found)
+
+    def _green(self) -> str:
+        green = number(self.history.get("percent_green"))
+        # Cut and not rounded: 100 % is said of nothing less.
+        return self.words("not_known") if green is None else f"{floor(green * 10 + 1e-6) / 10:g} %"
 
     def _time(self, value: Any) -> datetime | None:
         return moment(value, self.zone)
@@ -361,6 +365,12 @@ def ok(tenants: Iterable[Tenant]) -> int:
     return sum(tenant.level == "OK" for tenant in tenants)
 
 
+def _worst(tenants: Iterable[Tenant]) -> str:
+    """The worst level among some tenants; none where all of them are OK, as one is whose finding is waived."""
+    found = min((LEVELS.index(tenant.level) for tenant in tenants), default=-1)
+    return LEVELS[found] if LEVELS[found] != "OK" else ""
+
+
 def _worst_first(tenant: Tenant) -> tuple[int, int, float, str]:
     return LEVELS.index(tenant.level), -len(tenant.open_gaps), -(tenant.delay or 0.0), tenant.name
 
@@ -379,9 +389,8 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _zone(checked_at: Any) -> Any:
-    found = moment(checked_at, UTC)
+def _zone(checked_at: Any) -> tzinfo:
     try:
-        return datetime.fromisoformat(checked_at).tzinfo or UTC if found else UTC
+        return datetime.fromisoformat(checked_at).tzinfo or UTC
     except (TypeError, ValueError):
         return UTC

@@ -227,6 +227,8 @@ def test_changes_of_pieces(history, client):
     assert {rows[tenant, 1][1] for tenant in (1, 1001, 1002)} == {"EXPIRED"}
     assert rows[1, 3] == ("FREEZING", "AVAILABLE", text(day(3, 1)), "", "MAX")
     assert rows[1002, 3][0] == "FROZEN"
+    history.piece(2, removed=False)
+    assert len(client.tuples(sql)) == 9
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ class Past3(Past):
 
     def piece(self, change: PieceChange) -> None:
         self.check_change(change)
-        rows = [p for p in self._cluster.archive.pieces.rows if not p.removed]
+        rows = [p for p in self._cluster.archive.pieces.rows if not p.removed or "removed" in change.values]
         if change.tenant is not None:
             tenant = self._cluster.find_tenant(change.tenant)
             if tenant is None:

@@ -170,8 +170,8 @@ class PastRounds:
             piece
             for found in self._archive.rounds
             if change.round_id in (None, found.round_id)
-            for piece in found.visible_pieces
-            if piece.piece_id == change.piece_id
+            for piece in found.pieces
+            if piece.piece_id == change.piece_id and (not piece.removed or "removed" in change.values)
         ]
 
     def ids(self) -> list[int]:

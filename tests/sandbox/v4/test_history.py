@@ -249,6 +249,9 @@ def test_changes_of_pieces(history, box, client):
     assert client.value(other) == "AVAILABLE"
     assert 12 not in {row["PIECE_ID"] for row in client.rows(STREAMS)}
 
+    history.piece(12, removed=False)
+    assert [p["PIECE_ID"] for p in client.rows(PIECES)] == [10, 11, 12, 13, 14]
+    history.piece(12, removed=True)
     history.piece(14, removed=True)
     box.advance(86400)
     assert [p["PIECE_ID"] for p in client.rows(PIECES)] == [10, 11, 13, 15], "ids go on, whatever is gone"

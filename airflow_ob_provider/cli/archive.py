@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from airflow.models import Connection
 from airflow.sdk import ObjectStoragePath
 from airflow.sdk.exceptions import AirflowException
 from rich.console import Console
@@ -66,7 +67,9 @@ def _command(name: str, args: Any) -> None:
     try:
         policy = Policy.parse(_path(args.policy_file).read_text(encoding="utf-8") if args.policy_file else None)
         store = ReportStore(args.report_path, args.conn_id) if args.report_path else None
-        made = run_check(OceanBaseHook(oceanbase_conn_id=args.conn_id), policy, store)
+        # The command line is no task: only the server's own way finds connections that are kept in Airflow's database.
+        connection = Connection.get_connection_from_secrets(args.conn_id)
+        made = run_check(OceanBaseHook(oceanbase_conn_id=args.conn_id, connection=connection), policy, store)
     except (AirflowException, ValueError, OSError) as error:  # a policy, a folder or a connection that is not legal
         Console(stderr=True).print(redact(str(error)), markup=False, highlight=False)
         sys.exit(EXIT[Level.UNKNOWN])

@@ -10,7 +10,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from airflow_ob_provider.oceanbase.models import ArchiveState, FileStatus
-from airflow_ob_provider.oceanbase.windows import FullBackup, Round, SetProblem, Stretch, recovery
+from airflow_ob_provider.oceanbase.windows import FullBackup, Recovery, Round, SetProblem, Stretch, recovery
 from tests.unit.oceanbase.windows_model import TICKS, at, goes_on, moments, restorable, tick, waits
 
 SMALL = st.integers(0, 8)
@@ -110,24 +110,20 @@ catalogs = pytest.mark.parametrize("partial", [pytest.param(True, id="3.x"), pyt
 
 
 @catalogs
-@settings(max_examples=500)
+@settings(max_examples=250)
 @given(catalog=a_catalog())
-def test_every_moment(catalog: tuple[list[Round], list[FullBackup]], partial: bool) -> None:
-    rounds, fulls = catalog
-    expected = restorable(rounds, fulls, partial_pieces=partial)
-    found = recovery(rounds, fulls, partial_pieces=partial)
+def test_any_catalog(catalog: tuple[list[Round], list[FullBackup]], partial: bool) -> None:
+    found = recovery(*catalog, partial_pieces=partial)
     event(f"{len(found.windows)} windows, a hole {'grows' if found.open_gap else 'does not grow'}")
+    expected = restorable(*catalog, partial_pieces=partial)
     assert {m for m in range(TICKS + 1) if found.covers(at(m))} == expected
+    windows_are_in_order_and_each_has_its_backup(*catalog, found, partial)
+    holes_lie_between_windows(*catalog, found, partial)
 
 
-@catalogs
-@settings(max_examples=500)
-@given(catalog=a_catalog())
-def test_windows_are_in_order_and_each_has_its_backup(
-    catalog: tuple[list[Round], list[FullBackup]], partial: bool
+def windows_are_in_order_and_each_has_its_backup(
+    rounds: Sequence[Round], fulls: Sequence[FullBackup], found: Recovery, partial: bool
 ) -> None:
-    rounds, fulls = catalog
-    found = recovery(rounds, fulls, partial_pieces=partial)
     assert all(window.start <= window.end for window in found.windows)
     assert all(one.start <= two.start and one.end < two.end for one, two in pairwise(found.windows))
     if not any_overlap(rounds):
@@ -137,16 +133,13 @@ def test_windows_are_in_order_and_each_has_its_backup(
         own = [one for one in rounds if one.round_id == window.round_id]
         of_it = moments(carrier, own, partial_pieces=partial)
         assert of_it == set(range(tick(window.start), tick(window.end) + 1))
-        inside = [full for full in fulls if moments(full, own, partial_pieces=partial) & of_it]
-        assert window.full_backups == sum(full.stands_for for full in inside)
+        theirs = [(full, moments(full, own, partial_pieces=partial)) for full in fulls]
+        assert window.full_backups == sum(full.stands_for for full, its in theirs if its and its <= of_it)
 
 
-@catalogs
-@settings(max_examples=500)
-@given(catalog=a_catalog())
-def test_holes_lie_between_windows(catalog: tuple[list[Round], list[FullBackup]], partial: bool) -> None:
-    rounds, fulls = catalog
-    found = recovery(rounds, fulls, partial_pieces=partial)
+def holes_lie_between_windows(
+    rounds: Sequence[Round], fulls: Sequence[FullBackup], found: Recovery, partial: bool
+) -> None:
     pairs = [(one, two) for one, two in pairwise(found.windows) if one.end < two.start]
     expected = [(one.end, two.start, two.set_id) for one, two in pairs]
     closed = [gap for gap in found.gaps if gap.end]
@@ -165,6 +158,7 @@ def test_holes_lie_between_windows(catalog: tuple[list[Round], list[FullBackup]]
 
 
 @catalogs
+@settings(max_examples=50)
 @given(catalog=a_catalog(), data=st.data())
 def test_the_order_of_backups_does_not_matter(
     catalog: tuple[list[Round], list[FullBackup]], partial: bool, data: st.DataObject

@@ -14,7 +14,7 @@ from airflow_ob_provider.oceanbase.models import ArchiveState, FileStatus
 from airflow_ob_provider.oceanbase.windows import FullBackup, Round, Stretch
 
 TICKS = 60
-FAR = 300
+FAR = 150
 """A tick that only a round that goes on for long will reach."""
 _ZERO = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -61,6 +61,8 @@ def unbroken_logs(one: Round, *, partial_pieces: bool) -> Iterator[frozenset[int
             chain = frozenset()
         chain |= logs
         last_id = piece.last_id
+        if piece.file_status is FileStatus.INCOMPLETE and not piece.is_open:
+            last_id = None  # whatever its own checkpoint says, something is missing at its end
     if chain:
         yield chain
 
@@ -75,11 +77,11 @@ def moments(full: FullBackup, rounds: Iterable[Round], *, partial_pieces: bool, 
         for logs in unbroken_logs(one, partial_pieces=partial_pieces):
             if past >= max(logs) / 2:
                 continue
-            found |= {
-                moment
-                for moment in range(until + 1)
-                if moment >= first and moment >= since and logs.issuperset(range(2 * since, 2 * moment + 1))
-            }
+            half = 2 * since
+            while half in logs and half <= 2 * until:
+                if half % 2 == 0 and half >= 2 * first:
+                    found.add(half // 2)
+                half += 1
     return found
 
 

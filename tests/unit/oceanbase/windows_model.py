@@ -9,22 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from airflow_ob_provider.oceanbase.models import ArchiveState, FileStatus
 from airflow_ob_provider.oceanbase.windows import FullBackup, Round, Stretch
 
-TICKS = 60
-FAR = 150
+TICKS = 210
+FAR = 300
 """A tick that only a round that goes on for long will reach."""
 _ZERO = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def at(tick: int) -> datetime:
     return _ZERO + timedelta(minutes=tick)
-
-
-def maybe_at(tick: int | None) -> datetime | None:
-    return None if tick is None else at(tick)
 
 
 def tick(moment: datetime) -> int:
@@ -105,6 +102,10 @@ def later(rounds: Sequence[Round], *, partial_pieces: bool) -> tuple[Round, ...]
     if newest.started is None or newest.checkpoint is None:
         return tuple(rounds)
     pieces = list(newest.stretches)
+    for n, (piece, after) in enumerate(pairwise(newest.stretches)):
+        in_switch = after is pieces[-1] and after.is_open and after.start is None
+        if piece.is_open and not in_switch:  # the one that is written to is a later one
+            pieces[n] = replace(piece, is_open=False, end=after.start or newest.checkpoint)
     if pieces and pieces[-1].is_open:
         pieces[-1] = _completed(pieces[-1], partial_pieces=partial_pieces)
         if pieces[-1].start is None and len(pieces) > 1 and pieces[-2].is_open:

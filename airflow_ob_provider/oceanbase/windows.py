@@ -288,7 +288,7 @@ def _extent(
     if not (available or partial):
         return None, cause
     if stretch.start is None or end is None or end < stretch.start:
-        return None, cause or Cause(CauseKind.UNKNOWN, stretch.start or end, one.round_id, *_ids(stretch))
+        return None, cause or Cause(CauseKind.UNKNOWN, stretch.start, one.round_id, *_ids(stretch))
     return LogRun(one.round_id, stretch.start, end), cause
 
 

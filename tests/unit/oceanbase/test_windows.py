@@ -376,3 +376,28 @@ def test_pieces_that_overlap_may_give_windows_that_do() -> None:
     assert spans(nested) == [(2, 20)]
     shifted = both([round_(1, 0, 30, piece(1, 0, 20), broken, piece(3, 15, None))], [full(1, 2, 3), full(2, 17, 18)])
     assert (spans(shifted), shifted.gaps) == ([(2, 20), (17, 30)], ())
+
+
+def test_a_round_that_has_just_begun_lacks_a_full_backup() -> None:
+    rounds = [round_(1, 0, 10, piece(1, 0, 10), state=STOP), round_(2, 20, 20, piece(2, 20, None))]
+    assert kinds(both(rounds, [full(1, 2, 3)]).open_gap) == [CauseKind.STOP_START, CauseKind.NO_FULL_BACKUP]
+
+
+def test_4x_a_closed_piece_that_is_incomplete_is_a_hole_though_it_is_the_last() -> None:
+    rounds = [round_(1, 0, 18, piece(1, 0, 10), piece(2, 10, 20, FileStatus.INCOMPLETE))]
+    found = recovery(rounds, [full(1, 2, 3)], partial_pieces=False)
+    assert kinds(found.open_gap) == [CauseKind.PIECE_INCOMPLETE]
+
+
+def test_pieces_ahead_of_the_checkpoint_hold_nothing_yet() -> None:
+    found = both([round_(1, 0, 8, piece(1, 0, 10), piece(3, 12, None))], [full(1, 2, 3)])
+    assert kinds(found.open_gap) == [CauseKind.PIECE_MISSING]
+
+
+def test_a_piece_of_unknown_time_is_named_with_every_hole() -> None:
+    rounds = [
+        round_(1, 0, 10, piece(1, 0, 10), piece(2, None, None), state=STOP),
+        round_(2, 20, 40, piece(2, 20, None)),
+    ]
+    (gap,) = both(rounds, [full(1, 2, 3), full(2, 22, 23)]).gaps
+    assert gap.causes == (Cause(CauseKind.UNKNOWN, None, 1, 2, 2), Cause(CauseKind.STOP_START, at(10), 1))

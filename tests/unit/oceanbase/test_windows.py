@@ -126,13 +126,6 @@ def test_a_piece_is_missing() -> None:
     assert found.gaps == (Gap(at(10), at(22), (Cause(CauseKind.PIECE_MISSING, at(10), 1, 2, 3),), ended_by=2),)
 
 
-def test_a_piece_is_missing_and_no_full_backup_since() -> None:
-    found = both([round_(1, 0, 30, piece(1, 0, 10), piece(3, 20, None))], [full(1, 2, 3)])
-    assert spans(found) == [(2, 10)]
-    missing = Cause(CauseKind.PIECE_MISSING, at(10), 1, 2, 2)
-    assert found.gaps == (Gap(at(10), None, (missing, Cause(CauseKind.NO_FULL_BACKUP, at(20), 1))),)
-
-
 def test_a_piece_is_missing_after_one_that_is_said_to_be_open() -> None:
     found = both([round_(1, 0, 15, piece(1, 0, None), piece(3, 12, None))], [full(1, 2, 3)])
     assert found.open_gap is not None

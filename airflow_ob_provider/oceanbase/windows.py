@@ -203,7 +203,8 @@ def recovery(rounds: Sequence[Round], backups: Iterable[FullBackup], *, partial_
         if before.end < after.start
     ]
     growing = logs[-1].grows_from if rounds and rounds[-1].state not in _DEAD else None
-    since = _open_since(rounds, runs, windows, growing)
+    going_on = {full.set_id for full in fulls if growing and full.logs_from and full.logs_from >= growing}
+    since = _open_since(rounds, runs, windows, going_on)
     if since is not None:
         why = _between(causes, since, None) or (Cause(CauseKind.NO_FULL_BACKUP, since, rounds[-1].round_id),)
         gaps.append(Gap(since, None, why, pending=_pending(growing, fulls)))
@@ -246,8 +247,9 @@ def log_runs(one: Round, *, partial_pieces: bool) -> RoundLogs:
         if cause:
             whole = None
         before = stretch
-    if whole and before is not None and not before.is_open and whole.end < one.checkpoint:
-        causes.append(Cause(CauseKind.PIECE_MISSING, whole.end, one.round_id, before.last_id + 1, before.last_id + 1))
+    if whole and before is not None and not before.is_open and before.end and before.end < one.checkpoint:
+        next_id = before.last_id + 1
+        causes.append(Cause(CauseKind.PIECE_MISSING, before.end, one.round_id, next_id, next_id))
         whole = None
     kept = (replace(run, end=min(run.end, one.checkpoint)) for run in runs if run.start <= one.checkpoint)
     return RoundLogs(tuple(kept), tuple(causes), whole.start if whole else None)
@@ -286,7 +288,7 @@ def _extent(
     if not (available or partial):
         return None, cause
     if stretch.start is None or end is None or end < stretch.start:
-        return None, cause or Cause(CauseKind.UNKNOWN, stretch.start or end, one.round_id, *_ids(stretch))
+        return None, cause or Cause(CauseKind.UNKNOWN, stretch.start, one.round_id, *_ids(stretch))
     return LogRun(one.round_id, stretch.start, end), cause
 
 
@@ -353,7 +355,7 @@ def _between(causes: Iterable[Cause], start: datetime, end: datetime | None) -> 
 
 
 def _open_since(
-    rounds: Sequence[Round], runs: Sequence[LogRun], windows: Sequence[Window], growing: datetime | None
+    rounds: Sequence[Round], runs: Sequence[LogRun], windows: Sequence[Window], going_on: set[int]
 ) -> datetime | None:
     """Since when nothing can be restored, up to now; None where that is not so.
 
@@ -362,6 +364,4 @@ def _open_since(
     if not windows:
         beginnings = [run.start for run in runs] or [one.started for one in rounds if one.started]
         return min(beginnings, default=None)
-    last = windows[-1]
-    grows = growing is not None and last.round_id == rounds[-1].round_id and last.start >= growing
-    return None if grows else last.end
+    return None if windows[-1].set_id in going_on else windows[-1].end

@@ -4,95 +4,95 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from random import Random
+from typing import Any
 
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import event, given, note, settings
 from hypothesis import strategies as st
 
 from airflow_ob_provider.oceanbase.models import ArchiveState, FileStatus
-from airflow_ob_provider.oceanbase.windows import FullBackup, Round, SetProblem, Stretch, recovery
+from airflow_ob_provider.oceanbase.windows import FullBackup, Recovery, Round, SetProblem, Stretch, recovery
 from tests.unit.oceanbase.windows_model import TICKS, at, goes_on, moments, restorable, tick, waits
 
-SMALL = st.integers(0, 8)
 
-
-def mostly(usual: object, *rare: object) -> st.SearchStrategy:
+def mostly(rng: Random, usual: Any, *rare: Any) -> Any:
     """Nineteen times out of twenty the usual: there are many things that can be odd."""
-    return st.sampled_from([usual] * 19 * len(rare) + list(rare))
+    return usual if rng.random() < 0.95 else rng.choice(rare)
 
 
-@st.composite
-def a_piece(draw: st.DrawFn, piece_id: int, cursor: int, *, newest: bool) -> Stretch:
-    start = max(0, cursor + draw(mostly(0, 1, 3, -1, -4)))
-    end = start + draw(SMALL)
+def a_piece(rng: Random, piece_id: int, cursor: int, *, newest: bool) -> Stretch:
+    start = max(0, cursor + mostly(rng, 0, 1, 3, -1, -4))
+    end = start + rng.randint(0, 8)
     return Stretch(
         first_id=piece_id,
-        last_id=piece_id + draw(mostly(0, 1, 2)),
-        file_status=draw(st.sampled_from([FileStatus.AVAILABLE] * 40 + [*FileStatus, FileStatus.INCOMPLETE])),
-        start=draw(mostly(at(start), None)),
-        end=None if newest and draw(st.booleans()) else draw(mostly(at(end), None)),
-        checkpoint=draw(mostly(at(start + draw(SMALL)), None)),
-        is_open=draw(mostly(newest, not newest)),
+        last_id=piece_id + mostly(rng, 0, 1, 2),
+        file_status=mostly(rng, FileStatus.AVAILABLE, FileStatus.INCOMPLETE, *FileStatus),
+        start=mostly(rng, at(start), None),
+        end=None if newest and rng.random() < 0.5 else mostly(rng, at(end), None),
+        checkpoint=mostly(rng, at(start + rng.randint(0, 8)), None),
+        is_open=mostly(rng, newest, not newest),
     )
 
 
-@st.composite
-def a_round(draw: st.DrawFn, round_id: int, cursor: int, *, newest: bool) -> Round:
+def a_round(rng: Random, round_id: int, cursor: int, *, newest: bool) -> Round:
     """A round as it should be, most of the time."""
     started = cursor
     pieces: list[Stretch] = []
-    piece_id = draw(st.integers(0, 3))
-    how_many = draw(mostly(3, 0, 1, 2, 4, 5)) if draw(st.booleans()) else draw(st.integers(1, 5))
+    piece_id = rng.randint(0, 3)
+    how_many = rng.choice([0, 1, 2, 2, 3, 3, 4, 5])
     for number in range(how_many):
-        pieces.append(draw(a_piece(piece_id, cursor, newest=newest and number + 1 == how_many)))
-        piece_id = pieces[-1].last_id + draw(mostly(1, 2, 0))
+        pieces.append(a_piece(rng, piece_id, cursor, newest=newest and number + 1 == how_many))
+        piece_id = pieces[-1].last_id + mostly(rng, 1, 2, 0)
         last = pieces[-1].end or pieces[-1].start
         cursor = tick(last) if last else cursor
-    checkpoint = max(0, cursor + draw(st.integers(-4, 4)))
-    states = [ArchiveState.DOING] if newest else [ArchiveState.STOP]
+    checkpoint = max(0, cursor + rng.randint(-4, 4))
     return Round(
         round_id=round_id,
-        state=draw(st.sampled_from(states * 12 + list(ArchiveState))),
-        started=draw(mostly(at(started), None)),
-        checkpoint=draw(mostly(at(checkpoint), None)),
+        state=mostly(rng, ArchiveState.DOING if newest else ArchiveState.STOP, *ArchiveState),
+        started=mostly(rng, at(started), None),
+        checkpoint=mostly(rng, at(checkpoint), None),
         stretches=tuple(pieces),
-        was_interrupted=draw(st.booleans()),
+        was_interrupted=rng.random() < 0.3,
     )
 
 
-@st.composite
-def some_rounds(draw: st.DrawFn) -> list[Round]:
-    cursor = draw(SMALL)
+def some_rounds(rng: Random) -> list[Round]:
+    cursor = rng.randint(0, 8)
     found = []
-    count = draw(st.sampled_from([0, 1, 1, 2, 2, 2, 3, 3, 3]))
+    count = rng.choice([0, 1, 1, 2, 2, 2, 3, 3, 3])
     for number in range(count):
-        one = draw(a_round(number + 1, cursor, newest=number + 1 == count))
+        one = a_round(rng, number + 1, cursor, newest=number + 1 == count)
         found.append(one)
         ends = [tick(end) for s in one.stretches for end in (s.start, s.end) if end]
         ends += [tick(one.checkpoint)] if one.checkpoint else []
-        cursor = max([cursor, *ends]) + draw(st.integers(1, 6))
+        cursor = max([cursor, *ends]) + rng.randint(1, 6)
     return found
 
 
-@st.composite
-def a_backup(draw: st.DrawFn, set_id: int, around: Sequence[int]) -> FullBackup:
-    since = max(0, draw(st.sampled_from(around)) + draw(st.integers(-1, 6)))
+def a_backup(rng: Random, set_id: int, around: Sequence[int]) -> FullBackup:
+    since = max(0, rng.choice(around) + rng.randint(-1, 6))
     return FullBackup(
         set_id=set_id,
-        logs_from=draw(mostly(at(since), None)),
-        logs_past=draw(mostly(at(since + draw(st.integers(0, 4))), None)),
-        restores_from=draw(mostly(at(max(0, since + draw(st.sampled_from([0] * 9 + [1, 2, 3, -2])))), None)),
-        problem=draw(st.sampled_from([None] * 30 + list(SetProblem))),
-        stands_for=draw(st.integers(1, 3)),
+        logs_from=mostly(rng, at(since), None),
+        logs_past=mostly(rng, at(since + rng.randint(0, 4)), None),
+        restores_from=mostly(rng, at(max(0, since + rng.choice([0, 0, 0, 1, 2, 3, -2]))), None),
+        problem=mostly(rng, None, *SetProblem),
+        stands_for=rng.randint(1, 3),
     )
 
 
-@st.composite
-def a_catalog(draw: st.DrawFn) -> tuple[list[Round], list[FullBackup]]:
-    rounds = draw(some_rounds())
+def a_catalog(rng: Random) -> tuple[list[Round], list[FullBackup]]:
+    rounds = some_rounds(rng)
     around = [tick(s.start) for one in rounds for s in one.stretches if s.start] or [0]
-    backups = [draw(a_backup(n + 1, around)) for n in range(draw(st.sampled_from([0, 1, 2, 3, 3, 4, 5])))]
+    backups = [a_backup(rng, n + 1, around) for n in range(rng.choice([0, 1, 2, 3, 4, 5, 6]))]
+    note(f"{rounds}\n{backups}")
     return rounds, backups
+
+
+# Drawn from a seed: a hundred things for each catalog would take hypothesis ten times as long as all the rest.
+seeds = st.randoms(use_true_random=True)
+catalogs = pytest.mark.parametrize("partial", [pytest.param(True, id="3.x"), pytest.param(False, id="4.x")])
 
 
 def any_overlap(rounds: Sequence[Round]) -> bool:
@@ -106,28 +106,22 @@ def any_overlap(rounds: Sequence[Round]) -> bool:
     return sum(map(len, held)) > len(set().union(*held))
 
 
-catalogs = pytest.mark.parametrize("partial", [pytest.param(True, id="3.x"), pytest.param(False, id="4.x")])
-
-
 @catalogs
-@settings(max_examples=500)
-@given(catalog=a_catalog())
-def test_every_moment(catalog: tuple[list[Round], list[FullBackup]], partial: bool) -> None:
-    rounds, fulls = catalog
-    expected = restorable(rounds, fulls, partial_pieces=partial)
-    found = recovery(rounds, fulls, partial_pieces=partial)
+@settings(max_examples=1000)
+@given(rng=seeds)
+def test_any_catalog(rng: Random, partial: bool) -> None:
+    catalog = a_catalog(rng)
+    found = recovery(*catalog, partial_pieces=partial)
     event(f"{len(found.windows)} windows, a hole {'grows' if found.open_gap else 'does not grow'}")
+    expected = restorable(*catalog, partial_pieces=partial)
     assert {m for m in range(TICKS + 1) if found.covers(at(m))} == expected
+    windows_are_in_order_and_each_has_its_backup(*catalog, found, partial)
+    holes_lie_between_windows(*catalog, found, partial)
 
 
-@catalogs
-@settings(max_examples=500)
-@given(catalog=a_catalog())
-def test_windows_are_in_order_and_each_has_its_backup(
-    catalog: tuple[list[Round], list[FullBackup]], partial: bool
+def windows_are_in_order_and_each_has_its_backup(
+    rounds: Sequence[Round], fulls: Sequence[FullBackup], found: Recovery, partial: bool
 ) -> None:
-    rounds, fulls = catalog
-    found = recovery(rounds, fulls, partial_pieces=partial)
     assert all(window.start <= window.end for window in found.windows)
     assert all(one.start <= two.start and one.end < two.end for one, two in pairwise(found.windows))
     if not any_overlap(rounds):
@@ -137,16 +131,15 @@ def test_windows_are_in_order_and_each_has_its_backup(
         own = [one for one in rounds if one.round_id == window.round_id]
         of_it = moments(carrier, own, partial_pieces=partial)
         assert of_it == set(range(tick(window.start), tick(window.end) + 1))
-        inside = [full for full in fulls if moments(full, own, partial_pieces=partial) & of_it]
-        assert window.full_backups == sum(full.stands_for for full in inside)
+        theirs = [(full, moments(full, own, partial_pieces=partial)) for full in fulls]
+        assert any_overlap(rounds) or window.full_backups == sum(
+            full.stands_for for full, its in theirs if max(its, default=-1) == max(of_it)
+        )
 
 
-@catalogs
-@settings(max_examples=500)
-@given(catalog=a_catalog())
-def test_holes_lie_between_windows(catalog: tuple[list[Round], list[FullBackup]], partial: bool) -> None:
-    rounds, fulls = catalog
-    found = recovery(rounds, fulls, partial_pieces=partial)
+def holes_lie_between_windows(
+    rounds: Sequence[Round], fulls: Sequence[FullBackup], found: Recovery, partial: bool
+) -> None:
     pairs = [(one, two) for one, two in pairwise(found.windows) if one.end < two.start]
     expected = [(one.end, two.start, two.set_id) for one, two in pairs]
     closed = [gap for gap in found.gaps if gap.end]
@@ -155,22 +148,22 @@ def test_holes_lie_between_windows(catalog: tuple[list[Round], list[FullBackup]]
     assert all(gap.pending is None for gap in closed)
     still_open = found.gaps[len(closed) :]
     archived = any(one.started for one in rounds)
-    assert bool(still_open) == (archived and not goes_on(rounds, fulls, partial_pieces=partial))
+    overlap = any_overlap(rounds)  # then nobody knows which piece will go on
+    if not overlap:
+        assert bool(still_open) == (archived and not goes_on(rounds, fulls, partial_pieces=partial))
     assert found.open_gap == (still_open[0] if still_open else None)
     if still_open:
         (gap,) = still_open
         assert (gap.end, gap.ended_by) == (None, None)
         assert gap.start == found.windows[-1].end if found.windows else gap.start <= at(TICKS)
-        assert gap.pending == next(iter(waits(rounds, fulls, partial_pieces=partial)), None)
+        assert overlap or gap.pending == next(iter(waits(rounds, fulls, partial_pieces=partial)), None)
 
 
 @catalogs
-@given(catalog=a_catalog(), data=st.data())
-def test_the_order_of_backups_does_not_matter(
-    catalog: tuple[list[Round], list[FullBackup]], partial: bool, data: st.DataObject
-) -> None:
-    rounds, fulls = catalog
-    other = data.draw(st.permutations(fulls))
+@given(rng=seeds)
+def test_the_order_of_backups_does_not_matter(rng: Random, partial: bool) -> None:
+    rounds, fulls = a_catalog(rng)
+    other = rng.sample(fulls, len(fulls))
     assert recovery(rounds, other, partial_pieces=partial) == recovery(rounds, fulls, partial_pieces=partial)
 
 

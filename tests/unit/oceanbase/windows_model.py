@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from airflow_ob_provider.oceanbase.models import ArchiveState, FileStatus
 from airflow_ob_provider.oceanbase.windows import FullBackup, Round, Stretch
 
-TICKS = 60
+TICKS = 210
 FAR = 300
 """A tick that only a round that goes on for long will reach."""
 _ZERO = datetime(2024, 1, 1, tzinfo=UTC)
@@ -21,10 +22,6 @@ _ZERO = datetime(2024, 1, 1, tzinfo=UTC)
 
 def at(tick: int) -> datetime:
     return _ZERO + timedelta(minutes=tick)
-
-
-def maybe_at(tick: int | None) -> datetime | None:
-    return None if tick is None else at(tick)
 
 
 def tick(moment: datetime) -> int:
@@ -61,6 +58,8 @@ def unbroken_logs(one: Round, *, partial_pieces: bool) -> Iterator[frozenset[int
             chain = frozenset()
         chain |= logs
         last_id = piece.last_id
+        if piece.file_status is FileStatus.INCOMPLETE and not piece.is_open:
+            last_id = None  # whatever its own checkpoint says, something is missing at its end
     if chain:
         yield chain
 
@@ -75,11 +74,11 @@ def moments(full: FullBackup, rounds: Iterable[Round], *, partial_pieces: bool, 
         for logs in unbroken_logs(one, partial_pieces=partial_pieces):
             if past >= max(logs) / 2:
                 continue
-            found |= {
-                moment
-                for moment in range(until + 1)
-                if moment >= first and moment >= since and logs.issuperset(range(2 * since, 2 * moment + 1))
-            }
+            half = 2 * since
+            while half in logs and half <= 2 * until:
+                if half % 2 == 0 and half >= 2 * first:
+                    found.add(half // 2)
+                half += 1
     return found
 
 
@@ -103,6 +102,10 @@ def later(rounds: Sequence[Round], *, partial_pieces: bool) -> tuple[Round, ...]
     if newest.started is None or newest.checkpoint is None:
         return tuple(rounds)
     pieces = list(newest.stretches)
+    for n, (piece, after) in enumerate(pairwise(newest.stretches)):
+        in_switch = after is pieces[-1] and after.is_open and after.start is None
+        if piece.is_open and not in_switch:  # the one that is written to is a later one
+            pieces[n] = replace(piece, is_open=False, end=after.start or newest.checkpoint)
     if pieces and pieces[-1].is_open:
         pieces[-1] = _completed(pieces[-1], partial_pieces=partial_pieces)
         if pieces[-1].start is None and len(pieces) > 1 and pieces[-2].is_open:

@@ -247,7 +247,8 @@ def log_runs(one: Round, *, partial_pieces: bool) -> RoundLogs:
         if cause:
             whole = None
         before = stretch
-    if whole and before is not None and not before.is_open and before.end and before.end < one.checkpoint:
+    ended = one.state is ArchiveState.STOP  # how far the last piece of a stopped round reaches, no manual says
+    if whole and before is not None and not before.is_open and before.end and before.end < one.checkpoint and not ended:
         next_id = before.last_id + 1
         causes.append(Cause(CauseKind.PIECE_MISSING, before.end, one.round_id, next_id, next_id))
         whole = None

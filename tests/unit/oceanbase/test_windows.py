@@ -203,7 +203,7 @@ def test_an_open_incomplete_piece_that_is_not_the_newest_is_a_hole() -> None:
         (SetProblem.FAILED, CauseKind.SET_FAILED),
         (SetProblem.BROKEN, CauseKind.SET_FAILED),
         (SetProblem.DELETED, CauseKind.SET_DELETED),
-        (SetProblem.UNKNOWN, CauseKind.UNKNOWN),
+        (SetProblem.UNKNOWN, CauseKind.SET_FAILED),
         (SetProblem.RUNNING, None),
     ],
 )
@@ -215,11 +215,18 @@ def test_a_set_that_would_have_ended_the_hole_sooner(problem: SetProblem, kind: 
     assert found.gaps == (Gap(at(10), at(30), (Cause(CauseKind.STOP_START, at(10), 1), *named), ended_by=3),)
 
 
+def test_the_last_piece_of_a_stopped_round_may_end_before_its_checkpoint() -> None:
+    rounds = [round_(1, 0, 12, piece(1, 0, 10), state=STOP), round_(2, 20, 40, piece(2, 20, None))]
+    found = both(rounds, [full(1, 2, 3), full(2, 30, 31)])
+    assert spans(found) == [(2, 10), (30, 40)]
+    assert [cause.kind for cause in found.gaps[0].causes] == [CauseKind.STOP_START]
+
+
 def test_a_set_of_unknown_time_is_named_with_every_hole() -> None:
     rounds = [round_(1, 0, 10, piece(1, 0, 10), state=STOP), round_(2, 20, 40, piece(2, 20, None))]
     odd = FullBackup(2, None, at(27), at(26), SetProblem.UNKNOWN)
     (gap,) = both(rounds, [full(1, 2, 3), odd, full(3, 30, 31)]).gaps
-    assert gap.causes == (Cause(CauseKind.UNKNOWN, None, 0, 2, 2), Cause(CauseKind.STOP_START, at(10), 1))
+    assert gap.causes == (Cause(CauseKind.SET_FAILED, None, 0, 2, 2), Cause(CauseKind.STOP_START, at(10), 1))
 
 
 def test_interrupted_says_why() -> None:

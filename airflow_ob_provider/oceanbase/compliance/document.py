@@ -17,7 +17,7 @@ from airflow_ob_provider.oceanbase.compliance.continuity import action_words, ca
 from airflow_ob_provider.oceanbase.compliance.judge import BY_BADNESS, Finding, Judgement
 from airflow_ob_provider.oceanbase.compliance.memory import Memory, history_of
 from airflow_ob_provider.oceanbase.compliance.policy import Policy
-from airflow_ob_provider.oceanbase.compliance.rule import TenantCase
+from airflow_ob_provider.oceanbase.compliance.rule import NO_TEXT, TenantCase
 from airflow_ob_provider.oceanbase.compliance.streaming import lag_state
 from airflow_ob_provider.oceanbase.compliance.words import Text, both, few, length
 from airflow_ob_provider.oceanbase.models import ArchiveState, Level
@@ -198,13 +198,13 @@ def summary(catalog: BackupCatalog, judgement: Judgement) -> Text:
     counting = [finding for finding in judgement.findings if finding.counts]
     if judgement.verdict is Level.OK:
         waived = len(judgement.findings) - len(counting)
-        tail = both("; {n} findings are waived", "；{n} 项已豁免", n=waived) if waived else Text("", "")
+        tail = both("; {n} findings are waived", "；{n} 项已豁免", n=waived) if waived else NO_TEXT
         lags = [
             (catalog.read_at - record.archive.checkpoint).total_seconds()
             for record in catalog.tenants
             if record.archive and record.archive.checkpoint
         ]
-        behind = both(", at most {t} behind", "，最大延迟 {t}", t=length(max(lags))) if lags else Text("", "")
+        behind = both(", at most {t} behind", "，最大延迟 {t}", t=length(max(lags))) if lags else NO_TEXT
         return both(
             "Log backup of {n} tenants is as it should be{b}{t}.", "{n} 个租户的日志备份符合要求{b}{t}。",
             n=len(catalog.tenants), b=behind, t=tail,
@@ -212,16 +212,25 @@ def summary(catalog: BackupCatalog, judgement: Judgement) -> Text:
     bad = [finding for finding in counting if finding.answer.level is judgement.verdict]
     rules = list(dict.fromkeys(finding.rule for finding in bad))
     names = list(dict.fromkeys(finding.tenant for finding in bad if finding.tenant))
-    who = both(" ({t})", "（{t}）", t=few(names)) if names else Text("", "")
-    first = bad[0].answer.observed if bad else Text("", "")
+    who = both(" ({t})", "（{t}）", t=few(names)) if names else NO_TEXT
+    first = bad[0].answer.observed if bad else NO_TEXT
+    whose = both("{t}, ", "{t}，", t=bad[0].tenant) if bad and bad[0].tenant else NO_TEXT
     return both(
-        "{l}: {r}{w}. First: {f}.",
-        "{l}：{r}{w}。首要问题：{f}。",
-        l=str(judgement.verdict),
+        "{l}: {r}{w}. First: {t}{f}.",
+        "{l}：{r}{w}。首要问题：{t}{f}。",
+        l=_BAD[judgement.verdict],
         r=few(rules),
         w=who,
+        t=whose,
         f=first,
     )
+
+
+_BAD = {
+    Level.FAIL: both("Not as it should be", "不符合要求"),
+    Level.UNKNOWN: both("Not known", "无法判断"),
+    Level.WARN: both("Worth a look", "需要关注"),
+}
 
 
 def _levels(judgement: Judgement) -> dict[str, int]:

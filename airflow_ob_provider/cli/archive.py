@@ -40,7 +40,7 @@ _WORDS = {
     },
     "zh": {
         "tenant": "租户", "state": "状态", "round": "轮次", "checkpoint": "检查点", "delay": "延迟（秒）",
-        "verdict": "结论", "from": "可恢复起点", "to": "终点", "carried": "依据", "hole": "缺口",
+        "verdict": "结论", "from": "可恢复起点", "to": "终点", "carried": "依据", "hole": "断档",
         "now": "现在", "set": "全量备份 {n}，轮次 {r}", "rule": "规则", "observed": "实际", "hint": "处理建议",
         "no_windows": "没有可恢复的时间点", "written": "报告：{path}", "waived": "已由 {owner} 豁免",
     },

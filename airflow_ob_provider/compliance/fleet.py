@@ -13,7 +13,7 @@ from airflow_ob_provider.oceanbase.models import Level
 _HEADS = {
     "en": ("connection", "verdict", "version", "tenants OK", "worst lag (s)", "restorable until", "open gaps",
            "green", "summary"),
-    "zh": ("连接", "结论", "版本", "正常租户", "最大延迟（秒）", "可恢复到", "未结束缺口", "正常率", "摘要"),
+    "zh": ("连接", "结论", "版本", "正常租户", "最大延迟（秒）", "可恢复到", "未结束断档", "正常率", "摘要"),
 }  # fmt: skip
 _NONE = {"en": "no report", "zh": "没有报告"}
 _TITLES = {"en": "# Log backup: {n} of {m} clusters compliant", "zh": "# 日志备份：{m} 个集群中 {n} 个符合要求"}

@@ -139,7 +139,7 @@ def _pieces_adjacent(case: TenantCase) -> Answer:
         case,
         _BAD_ORDER,
         both("each piece begins where the one before ends", "每个分片都与前一分片首尾相接"),
-        both("without a hole", "连续无缺口"),
+        both("without a hole", "连续无断档"),
     )
 
 
@@ -173,7 +173,7 @@ def _rounds_adjacent(case: TenantCase) -> Answer:
         expected,
         both(
             "Moments between two rounds are lost; a full backup in the new round ends the hole.",
-            "两个轮次之间的时间点无法恢复；新轮次中的全量备份结束该缺口。",
+            "两个轮次之间的时间点无法恢复；新轮次中的全量备份结束该断档。",
         ),
     )
 
@@ -186,17 +186,17 @@ def _holes_covered(case: TenantCase) -> Answer:
         return unknown(both("cannot be told", "无法判断"))
     if not case.record.rounds:
         return not_applicable(both("there is no round", "没有任何轮次"))
-    expected = both("each hole is followed by a full backup", "每个缺口之后都有全量备份")
+    expected = both("each hole is followed by a full backup", "每个断档之后都有全量备份")
     gap = recovery.open_gap
     if gap is None:
         closed = [gap for gap in recovery.gaps if case.is_inside_window(gap.end)]
         if not recovery.gaps:
-            return ok(both("no hole", "没有缺口"), expected)
+            return ok(both("no hole", "没有断档"), expected)
         last = recovery.gaps[-1]
         return ok(
             both(
                 "{n} holes, each ended by a full backup; the last one from {a} to {b}",
-                "{n} 个缺口，均已由全量备份结束；最近一个从 {a} 到 {b}",
+                "{n} 个断档，均已由全量备份结束；最近一个从 {a} 到 {b}",
                 n=len(closed) or len(recovery.gaps),
                 a=at(last.start),
                 b=at(last.end),
@@ -294,7 +294,7 @@ RULES = (
     Rule(
         10,
         "holes_covered",
-        both("Each hole is ended by a full backup", "缺口均已由全量备份结束"),
+        both("Each hole is ended by a full backup", "断档均已由全量备份结束"),
         CATALOG,
         _holes_covered,
     ),

@@ -74,8 +74,9 @@ class ArchiveComplianceOperator(BaseOperator):
         language: str = "en",
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("outlets", [COMPLIANCE_ALIAS])
-        super().__init__(**kwargs)
+        outlets = kwargs.pop("outlets", None) or []
+        own = [outlets] if not isinstance(outlets, list | tuple) else list(outlets)
+        super().__init__(outlets=[*own, COMPLIANCE_ALIAS], **kwargs)
         self.oceanbase_conn_id = oceanbase_conn_id
         self.policy = policy
         self.policy_file = policy_file

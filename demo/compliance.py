@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -25,6 +26,7 @@ def show(runner: runs.Runner, box: Sandbox | None, say: Callable[[str], None], c
 
     :return: what is not as it should be, in words.
     """
+    shutil.rmtree(REPORTS, ignore_errors=True)  # of another cluster under the same name
     say(f"\nThe compliance check: DAG {runs.CHECK_ID}")
     result = runner.check(f"file://{REPORTS}")
     if box:

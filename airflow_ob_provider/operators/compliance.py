@@ -37,7 +37,8 @@ class ArchiveComplianceOperator(BaseOperator):
 
     Five queries a cluster where all is well, a few more where not. Running it again is always safe.
 
-    The result has ``verdict``, ``levels``, ``summary``, ``delay``, ``restorable_until``, ``open_gaps``, ``alarm`` and
+    Each check updates the asset ``…/log-archive/compliant`` (OK or WARN) or ``…/violated`` (FAIL); where nothing is known,
+    neither. The result has ``verdict``, ``levels``, ``summary``, ``delay``, ``restorable_until``, ``open_gaps``, ``alarm`` and
     the places of the report. A task that fails emits no asset event (Airflow does not), so where events are wanted
     take ``fail_on="never"`` and fail in a task behind it with :func:`fail_on_verdict`, as ``ob_archive_compliance``
     does.
@@ -165,7 +166,10 @@ def summarized(made: Check, hook: OceanBaseHook) -> dict[str, Any]:
 
 
 def _tell(context: Context, conn_id: str, result: Mapping[str, Any]) -> None:
-    asset = compliance_asset(conn_id, compliant=result["verdict"] == Level.OK)
+    """An event of one asset or the other; of neither where nothing is known."""
+    if result["verdict"] == Level.UNKNOWN:
+        return
+    asset = compliance_asset(conn_id, compliant=result["verdict"] != Level.FAIL)
     extra = {name: result[name] for name in ("verdict", "checked_at", "delay", "open_gaps", "restorable_until")}
     context["outlet_events"][COMPLIANCE_ALIAS].add(asset, extra={**extra, "report": result["files"].get("json")})
 
@@ -180,4 +184,5 @@ def _measure(report: Mapping[str, Any]) -> None:
         Stats.gauge("oceanbase.archive.gap_count", sum(gap["open"] for gap in one["gaps"]), tags=own)
     for level in (Level.FAIL, Level.WARN, Level.UNKNOWN):
         Stats.gauge(f"oceanbase.archive.findings.{level.lower()}", report["levels"][level], tags=tags)
-    Stats.gauge("oceanbase.archive.compliant", int(report["verdict"] == Level.OK), tags=tags)
+    if report["verdict"] != Level.UNKNOWN:
+        Stats.gauge("oceanbase.archive.compliant", int(report["verdict"] != Level.FAIL), tags=tags)

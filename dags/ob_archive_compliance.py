@@ -18,8 +18,9 @@ restore proves that.
 
 **Report, history, events.** Each check compares itself with the one before, so the folder of reports (`[oceanbase]
 report_path`, or the field below) must be one that all workers share. The lag of each check is kept there: "how late has
-it been in the last days" is in every report. Each check updates the asset `oceanbase://<connection>/log-archive/compliant`
-(OK or WARN) or `.../violated` (FAIL), and sends the gauges `oceanbase.archive.lag_seconds` and `oceanbase.archive.gap_count`.
+it been in the last days" is in every report. Each check updates the asset
+`oceanbase://<connection>/log-archive/compliant` (OK or WARN) or `.../violated` (FAIL), and sends the gauges
+`oceanbase.archive.lag_seconds` and `oceanbase.archive.gap_count`.
 
 **Alarms.** The failure callback writes the alarm, in the order of OCP's fields, into the log; give
 `LogBackupAlarmNotifier` a notifier to send it. A deadline alert tells if a check has not ended within half an hour:

@@ -28,7 +28,7 @@ def log_archive_asset(oceanbase_conn_id: str) -> Asset:
 
 
 def compliance_asset(oceanbase_conn_id: str, *, compliant: bool) -> Asset:
-    """The log backup of a cluster as a compliance check has found it: ``compliant`` (OK or WARN) or ``violated`` (FAIL).
+    """The log backup of a cluster as a check has found it: ``compliant`` (OK or WARN) or ``violated`` (FAIL).
 
     Its events carry ``verdict``, ``checked_at``, ``delay``, ``open_gaps`` and ``report`` as extra.
 

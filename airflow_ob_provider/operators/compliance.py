@@ -37,11 +37,12 @@ class ArchiveComplianceOperator(BaseOperator):
 
     Five queries a cluster where all is well, a few more where not. Running it again is always safe.
 
-    Each check updates the asset ``…/log-archive/compliant`` (OK or WARN) or ``…/violated`` (FAIL); where nothing is known,
-    neither. The result has ``verdict``, ``levels``, ``summary``, ``delay``, ``restorable_until``, ``open_gaps``, ``alarm`` and
-    the places of the report. A task that fails emits no asset event (Airflow does not), so where events are wanted
-    take ``fail_on="never"`` and fail in a task behind it with :func:`fail_on_verdict`, as ``ob_archive_compliance``
-    does.
+    Each check updates the asset ``…/log-archive/compliant`` (OK or WARN) or ``…/violated`` (FAIL); where nothing is
+    known, neither. A task that fails emits no asset event (Airflow does not), so where events are wanted take
+    ``fail_on="never"`` and fail in a task behind it with :func:`fail_on_verdict`, as ``ob_archive_compliance`` does.
+
+    The result has ``verdict``, ``levels``, ``summary``, ``delay``, ``restorable_until``, ``open_gaps``, ``alarm`` and
+    the places of the report.
 
     A cluster that cannot be read is tried again as often as the task may be retried, and is UNKNOWN then.
 

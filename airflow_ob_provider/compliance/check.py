@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from airflow.sdk import ObjectStoragePath
+
 from airflow_ob_provider.compliance.store import ReportStore
 from airflow_ob_provider.exceptions import OceanBaseServerError
 from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
@@ -14,7 +16,7 @@ from airflow_ob_provider.oceanbase.catalog import BackupCatalog
 from airflow_ob_provider.oceanbase.compliance.document import document, unreachable
 from airflow_ob_provider.oceanbase.compliance.judge import judge
 from airflow_ob_provider.oceanbase.compliance.memory import Memory, sample, with_sample
-from airflow_ob_provider.oceanbase.compliance.policy import Policy
+from airflow_ob_provider.oceanbase.compliance.policy import Policy, PolicyError
 from airflow_ob_provider.oceanbase.dialects import detect_version, dialect_for
 from airflow_ob_provider.oceanbase.evidence import Recorder
 from airflow_ob_provider.oceanbase.models import Level
@@ -36,6 +38,19 @@ class Check:
     def verdict(self) -> Level:
         """The worst that was found."""
         return Level(self.report["verdict"])
+
+
+def read_policy(place: str) -> Policy:
+    """The policy of a YAML file.
+
+    :param place: a path or URL of any file system that Airflow can reach.
+    :raises PolicyError: it cannot be read, or is not legal.
+    """
+    try:
+        text = ObjectStoragePath(place).read_text(encoding="utf-8")
+    except (OSError, ImportError, ValueError) as error:
+        raise PolicyError(f"policy_file {place!r} cannot be read: {error}") from None
+    return Policy.parse(text)
 
 
 def read(hook: OceanBaseHook) -> tuple[BackupCatalog, Recorder]:

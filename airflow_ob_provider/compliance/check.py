@@ -23,6 +23,9 @@ from airflow_ob_provider.oceanbase.models import Level
 from airflow_ob_provider.oceanbase.redact import redact
 from airflow_ob_provider.reports import html, markdown
 
+_LONG = 1000
+"""Characters of an error that a report shows."""
+
 
 @dataclass(frozen=True)
 class Check:
@@ -80,7 +83,7 @@ def check(hook: OceanBaseHook, policy: Policy, store: ReportStore | None = None,
         if isinstance(error, OceanBaseServerError) and error.is_transient and not is_last_try:
             raise
         now = datetime.now(UTC)  # the only clock there is when the server does not answer
-        report = unreachable(connection, policy, redact(str(error)), now, memory=memory, samples=samples)
+        report = unreachable(connection, policy, _short(redact(str(error))), now, memory=memory, samples=samples)
         samples = with_sample(samples, report["lag_history"]["samples"][-1])
         return _kept(Check(report, error), store, memory, samples)
     judgement = judge(catalog, policy, memory)
@@ -89,6 +92,11 @@ def check(hook: OceanBaseHook, policy: Policy, store: ReportStore | None = None,
         connection, catalog, policy, judgement, memory=memory, samples=samples, evidence=recorder.to_json()
     )
     return _kept(Check(report), store, Memory.of(catalog, memory), samples)
+
+
+def _short(text: str) -> str:
+    """What is said first and last: a server quotes any length, and the alarm has this text four times over."""
+    return text if len(text) <= _LONG else f"{text[: _LONG - 310]} … {text[-300:]}"
 
 
 def _kept(made: Check, store: ReportStore | None, memory: Memory | None, samples: list[dict[str, Any]]) -> Check:

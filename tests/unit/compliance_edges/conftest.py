@@ -27,12 +27,14 @@ def new(add_connection: Callable[..., str]) -> Iterator[Callable[..., Sandbox]]:
     """Start a cluster with two days of logs and a full backup, its clock moved by hand, known to Airflow."""
     with ExitStack() as stack:
 
-        def start(conn_id: str = "oceanbase_default", profile: str = "4.2.5", **options: Any) -> Sandbox:
+        def start(
+            conn_id: str = "oceanbase_default", profile: str = "4.2.5", destination: str | None = None, **options: Any
+        ) -> Sandbox:
             given = {"tenants": 2, "servers": 1, "manual_clock": True, **options}
             box = stack.enter_context(Sandbox(profile, **given))
             now = box.now
             box.history.clear()
-            box.history.round(1, now - timedelta(days=2))
+            box.history.round(1, now - timedelta(days=2), destination=destination)
             box.history.backup_set(1, now - timedelta(days=1), now - timedelta(hours=23))
             add_connection(box, conn_id)
             return box

@@ -78,7 +78,7 @@ def test_every_verdict_has_been_tried_with_every_word() -> None:
 def test_a_later_task_can_fail_instead() -> None:
     result = {"verdict": "FAIL", "connection": "ob", "summary": {"en": "late."}, "files": {}}
     fail_on_verdict(result, "never")
-    with pytest.raises(ComplianceError, match="log backup of ob: late. Report: the task's log"):
+    with pytest.raises(ComplianceError, match=r"log backup of ob: late\. Report: the task's log"):
         fail_on_verdict(result, "FAIL")
     with pytest.raises(ValueError, match="fail_on must be one of FAIL, UNKNOWN, WARN, never, not 'fail'"):
         fail_on_verdict(result, "fail")

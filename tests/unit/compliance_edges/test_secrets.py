@@ -9,7 +9,6 @@ import json
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pymysql
 import pytest
@@ -81,14 +80,8 @@ def _interrupted(box: Sandbox, add_connection: Callable[..., str]) -> None:
     box.history.round(1, now.replace(hour=0), status="INTERRUPTED", comment=comment)
 
 
-def _broken(box: Sandbox, add_connection: Callable[..., str]) -> None:
-    box.interrupt("tenant1")
-    box.advance(600)
-
-
 SCENES: dict[str, Callable[[Sandbox, Callable[..., str]], None]] = {
     "healthy": lambda box, add: None,
-    "broken stream": _broken,
     "the server tells of the keys": _interrupted,
     "wrong password": _wrong_password,
     "the server quotes the keys": _quoted,

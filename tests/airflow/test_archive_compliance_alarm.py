@@ -71,7 +71,8 @@ def healthy(box: Sandbox) -> None:
     [
         ("en", ["cluster: obcluster[1], ", "host: 127.0.0.1:", "alarm: log backup ", "checkpoint: ", "current time: ",
                 "tenants: tenant1"]),
-        ("zh", ["集群：obcluster[1]，", "主机：127.0.0.1:", "告警：日志备份", "检查点：", "当前时间：", "租户列表：tenant1"]),
+        ("zh", ["集群：obcluster[1]，", "主机：127.0.0.1:", "告警：日志备份", "检查点：", "当前时间：",
+                "租户列表：tenant1"]),
     ],
 )  # fmt: skip
 def test_the_alarm_of_a_failed_check_has_the_fields_of_ocp_in_their_order(

@@ -64,6 +64,10 @@ class ComplianceError(OceanBaseError, AirflowFailException):
     """A check has found what its ``fail_on`` names; the report is written. Airflow does not retry the task."""
 
 
+class ReportStoreError(OceanBaseError):
+    """The folder of reports cannot be read or written. Airflow retries the task."""
+
+
 class NotVerifiedError(OceanBaseError):
     """A change was accepted but could not be read back; nothing is known to be wrong. Airflow retries the task."""
 

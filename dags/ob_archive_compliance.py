@@ -140,7 +140,7 @@ with DAG(
         check = ArchiveComplianceOperator(
             task_id="check",
             oceanbase_conn_id=conn_id,
-            policy="{{ params.policy | tojson }}",
+            policy="{{ params.policy | tojson if params.policy else '' }}",
             policy_file="{{ params.policy_file or '' }}",
             report_path="{{ params.report_path or '' }}",
             language="{{ params.language }}",

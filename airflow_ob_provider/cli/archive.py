@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from airflow.models import Connection
-from airflow.sdk import ObjectStoragePath
 from airflow.sdk.exceptions import AirflowException
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from airflow_ob_provider.compliance.check import check as run_check
+from airflow_ob_provider.compliance.check import read_policy
 from airflow_ob_provider.compliance.store import ReportStore
 from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
 from airflow_ob_provider.oceanbase.compliance.judge import worst
@@ -65,7 +64,7 @@ def windows(args: Any) -> None:
 def _command(name: str, args: Any) -> None:
     console = Console()
     try:
-        policy = Policy.parse(_path(args.policy_file).read_text(encoding="utf-8") if args.policy_file else None)
+        policy = read_policy(args.policy_file) if args.policy_file else Policy()
         store = ReportStore(args.report_path, args.conn_id) if args.report_path else None
         # The command line is no task: only the server's own way finds connections that are kept in Airflow's database.
         connection = Connection.get_connection_from_secrets(args.conn_id)
@@ -94,10 +93,6 @@ def tables(name: str, report: Mapping[str, Any], language: str) -> Iterable[Tabl
 
 
 _OF_TENANTS = ("schema_version", "connection", "checked_at", "cluster", "tenants")
-
-
-def _path(text: str) -> Any:
-    return ObjectStoragePath(text) if "://" in text else Path(text)
 
 
 def _level(name: str, report: Mapping[str, Any]) -> Level:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from airflow.sdk import ObjectStoragePath
+
 from airflow_ob_provider.compliance.store import ReportStore
 from airflow_ob_provider.exceptions import OceanBaseServerError
 from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
@@ -14,12 +16,15 @@ from airflow_ob_provider.oceanbase.catalog import BackupCatalog
 from airflow_ob_provider.oceanbase.compliance.document import document, unreachable
 from airflow_ob_provider.oceanbase.compliance.judge import judge
 from airflow_ob_provider.oceanbase.compliance.memory import Memory, sample, with_sample
-from airflow_ob_provider.oceanbase.compliance.policy import Policy
+from airflow_ob_provider.oceanbase.compliance.policy import Policy, PolicyError
 from airflow_ob_provider.oceanbase.dialects import detect_version, dialect_for
 from airflow_ob_provider.oceanbase.evidence import Recorder
 from airflow_ob_provider.oceanbase.models import Level
 from airflow_ob_provider.oceanbase.redact import redact
 from airflow_ob_provider.reports import html, markdown
+
+_LONG = 1000
+"""Characters of an error that a report shows."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,19 @@ class Check:
     def verdict(self) -> Level:
         """The worst that was found."""
         return Level(self.report["verdict"])
+
+
+def read_policy(place: str) -> Policy:
+    """The policy of a YAML file.
+
+    :param place: a path or URL of any file system that Airflow can reach.
+    :raises PolicyError: it cannot be read, or is not legal.
+    """
+    try:
+        text = ObjectStoragePath(place).read_text(encoding="utf-8")
+    except (OSError, ImportError, ValueError) as error:
+        raise PolicyError(f"policy_file {place!r} cannot be read: {error}") from None
+    return Policy.parse(text)
 
 
 def read(hook: OceanBaseHook) -> tuple[BackupCatalog, Recorder]:
@@ -65,7 +83,7 @@ def check(hook: OceanBaseHook, policy: Policy, store: ReportStore | None = None,
         if isinstance(error, OceanBaseServerError) and error.is_transient and not is_last_try:
             raise
         now = datetime.now(UTC)  # the only clock there is when the server does not answer
-        report = unreachable(connection, policy, redact(str(error)), now, memory=memory, samples=samples)
+        report = unreachable(connection, policy, _short(redact(str(error))), now, memory=memory, samples=samples)
         samples = with_sample(samples, report["lag_history"]["samples"][-1])
         return _kept(Check(report, error), store, memory, samples)
     judgement = judge(catalog, policy, memory)
@@ -74,6 +92,11 @@ def check(hook: OceanBaseHook, policy: Policy, store: ReportStore | None = None,
         connection, catalog, policy, judgement, memory=memory, samples=samples, evidence=recorder.to_json()
     )
     return _kept(Check(report), store, Memory.of(catalog, memory), samples)
+
+
+def _short(text: str) -> str:
+    """What is said first and last: a server quotes any length, and the alarm has this text four times over."""
+    return text if len(text) <= _LONG else f"{text[: _LONG - 310]} … {text[-300:]}"
 
 
 def _kept(made: Check, store: ReportStore | None, memory: Memory | None, samples: list[dict[str, Any]]) -> Check:

@@ -22,8 +22,8 @@ _TITLES = {"en": "# Log backup: {n} of {m} clusters compliant", "zh": "# 日志�
 def fleet_table(conn_ids: Sequence[str], checks: Iterable[Mapping[str, Any]], language: str) -> dict[str, Any]:
     """The results of :class:`~airflow_ob_provider.operators.compliance.ArchiveComplianceOperator` in one table.
 
-    :return: plain JSON: ``verdict`` (the worst; a cluster without a report is UNKNOWN), ``markdown``, ``clusters``
-        (level by connection) and ``missing`` (connections without a report).
+    :return: plain JSON: ``verdict`` (the worst; a cluster without a report is UNKNOWN, and so is no cluster),
+        ``markdown``, ``clusters`` (level by connection) and ``missing`` (connections without a report).
     """
     found = {check["connection"]: check for check in checks}
     missing = [conn_id for conn_id in conn_ids if conn_id not in found]
@@ -34,7 +34,7 @@ def fleet_table(conn_ids: Sequence[str], checks: Iterable[Mapping[str, Any]], la
     title = _TITLES[language].format(n=good, m=len(conn_ids))
     table = tabulate(rows, headers=_HEADS[language], tablefmt="github", disable_numparse=True)
     return {
-        "verdict": str(worst(levels.values())),
+        "verdict": str(worst(levels.values()) if levels else Level.UNKNOWN),
         "markdown": f"{title}\n\n{table}",
         "clusters": {conn_id: str(level) for conn_id, level in levels.items()},
         "missing": missing,
@@ -54,5 +54,5 @@ def _row(conn_id: str, level: Level, check: Mapping[str, Any] | None, language: 
         (check["restorable_until"] or "")[:19].replace("T", " "),
         str(check["open_gaps"]),
         "" if green is None else f"{green:g} %",
-        check["summary"][language].replace("|", "/").replace("\n", " "),
+        " ".join(check["summary"][language].replace("|", "/").split()),
     )

@@ -2,7 +2,8 @@
 
 ``<base>/<connection id>/state.json`` holds what the next check needs: what the last one saw, and the lag history.
 ``<base>/<connection id>/reports/<time in UTC>.json`` (also ``.md``, ``.en.html`` and ``.zh.html``) are the reports, and
-``latest.…`` the newest of them.
+``latest.…`` the newest of them. A file is replaced as a whole: an object store does so by itself, and a local file is
+written beside and renamed.
 """
 
 from __future__ import annotations
@@ -10,13 +11,19 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from airflow.sdk import ObjectStoragePath
 
+from airflow_ob_provider.exceptions import ReportStoreError
 from airflow_ob_provider.oceanbase.compliance.memory import Memory
+from airflow_ob_provider.oceanbase.models import Level
+from airflow_ob_provider.oceanbase.redact import redact
 
 log = logging.getLogger(__name__)
 
@@ -30,29 +37,38 @@ class ReportStore:
 
     :param base: a path or URL such as ``file:///var/lib/airflow/oceanbase`` or ``s3://aws_default@bucket/oceanbase``.
     :param conn_id: the connection of the cluster.
-    :raises ValueError: the connection id cannot be the name of a folder.
+    :raises ValueError: the connection id cannot be the name of a folder, or no file system is known for the URL.
     """
 
     def __init__(self, base: str, conn_id: str) -> None:
         if not _CONN_ID.fullmatch(conn_id) or not conn_id.strip("."):
             raise ValueError(f"oceanbase_conn_id {conn_id!r} may hold letters, digits, '_', '-' and '.' only")
-        self.folder = ObjectStoragePath(base) / conn_id
+        try:
+            self.folder = ObjectStoragePath(base) / conn_id
+        except ValueError as error:
+            raise ValueError(f"report_path {redact(base)!r} is no path or URL that Airflow knows: {error}") from None
 
     def state(self) -> tuple[Memory | None, list[dict[str, Any]]]:
-        """What the last check saw, and the lag history; nothing at all where there was none, or it cannot be read."""
+        """What the last check saw, and the lag history; nothing at all where there was none, or it makes no sense.
+
+        :raises ReportStoreError: there may be one, but the file system does not show it.
+        """
         path = self.folder / "state.json"
+        with self._io(f"read {path}"):
+            try:
+                content = path.read_bytes()
+            except FileNotFoundError:
+                return None, []
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            samples = [dict(one) for one in data["samples"]]
-            for one in samples:
-                datetime.fromisoformat(one["checked_at"])
-                one["verdict"], one["delay"], one["tenantName"]
-        except FileNotFoundError:
+            data = json.loads(content)
+            memory = Memory.from_json(data["memory"])
+            if memory is None and data["memory"] is not None:
+                raise ValueError("its memory is not one of a check")
+            samples = [_sample(one) for one in data["samples"]]
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            log.warning("%s cannot be read, so this check is a first one: %s: %s", path, type(error).__name__, error)
             return None, []
-        except (ValueError, KeyError, TypeError) as error:
-            log.warning("%s cannot be read, so this check is a first one: %s", path, error)
-            return None, []
-        return Memory.from_json(data.get("memory")), samples
+        return memory, samples
 
     def keep(self, report: Mapping[str, Any], files: Mapping[str, str]) -> dict[str, str]:
         """Write a report.
@@ -60,29 +76,69 @@ class ReportStore:
         :param report: the document.
         :param files: texts by what follows the time in their name (``md``, ``en.html``).
         :return: where each file is.
+        :raises ReportStoreError: the file system does not let it.
         """
         moment = datetime.fromisoformat(report["checked_at"])
         name = moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
         folder = self.folder / "reports"
-        folder.mkdir(parents=True, exist_ok=True)
         texts = {"json": json.dumps(report, ensure_ascii=False, indent=1), **files}
-        found = {}
-        for ending, text in texts.items():
-            for path in (folder / f"{name}.{ending}", self.folder / f"latest.{ending}"):
-                path.write_text(text, encoding="utf-8")
-            found[ending] = str(folder / f"{name}.{ending}")
-        self._prune(folder)
-        return found
+        with self._io(f"write to {folder}"):
+            folder.mkdir(parents=True, exist_ok=True)
+            for ending, text in texts.items():
+                _put(folder / f"{name}.{ending}", text)
+            for ending, text in texts.items():
+                _put(self.folder / f"latest.{ending}", text)
+            _prune(folder)
+        return {ending: str(folder / f"{name}.{ending}") for ending in texts}
 
     def remember(self, memory: Memory | None, samples: list[dict[str, Any]]) -> None:
-        """Write what the next check needs, after everything else."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        data = {"version": 1, "memory": memory.to_json() if memory else None, "samples": samples}
-        (self.folder / "state.json").write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")
+        """Write what the next check needs, after everything else.
 
-    def _prune(self, folder: ObjectStoragePath) -> None:
-        names = sorted({path.name.partition(".")[0] for path in folder.iterdir()})
-        old = set(names[:-KEPT_REPORTS])
-        for path in folder.iterdir() if old else ():
-            if path.name.partition(".")[0] in old:
-                path.unlink()
+        :raises ReportStoreError: the file system does not let it.
+        """
+        data = {"version": 1, "memory": memory.to_json() if memory else None, "samples": samples}
+        with self._io(f"write to {self.folder}"):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            _put(self.folder / "state.json", json.dumps(data, ensure_ascii=False))
+
+    @contextmanager
+    def _io(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # each file system has errors of its own
+            raise ReportStoreError(
+                f"cannot {redact(what)}: {redact(str(error)) or type(error).__name__}. Reports and lag history need a "
+                "folder that may be read and written: see report_path, or [oceanbase] report_path"
+            ) from None
+
+
+def _put(path: ObjectStoragePath, text: str) -> None:
+    """Write a file so that nobody ever reads half of it."""
+    if path.protocol not in {"", "file", "local"}:
+        path.write_text(text, encoding="utf-8")
+        return
+    beside = Path(f"{path.path}.{uuid.uuid4().hex}")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path.path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _prune(folder: ObjectStoragePath) -> None:
+    names = sorted({path.name.partition(".")[0] for path in folder.iterdir()})
+    old = set(names[:-KEPT_REPORTS])
+    for path in folder.iterdir() if old else ():
+        if path.name.partition(".")[0] in old:
+            path.unlink(missing_ok=True)
+
+
+def _sample(one: Mapping[str, Any]) -> dict[str, Any]:
+    """:raises ValueError: not one of a lag history; likewise KeyError and TypeError."""
+    delay = one["delay"]
+    if datetime.fromisoformat(one["checked_at"]).tzinfo is None:
+        raise ValueError("a sample's time has no zone")
+    if delay is not None and (isinstance(delay, bool) or not isinstance(delay, int | float)):
+        raise TypeError(f"a sample's delay is {delay!r}")
+    return {"checked_at": one["checked_at"], "verdict": str(Level(one["verdict"])), "delay": delay,
+            "tenantName": one["tenantName"]}  # fmt: skip

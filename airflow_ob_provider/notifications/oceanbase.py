@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -49,16 +50,17 @@ class LogBackupAlarmNotifier(BaseNotifier):
 
     def text(self, context: Context) -> str:
         """The alarm of the task, or of a run without a report."""
-        ti: Any = context.get("ti")
-        found = None
-        if ti is not None and hasattr(ti, "xcom_pull"):
-            found = ti.xcom_pull(task_ids=ti.task_id, map_indexes=ti.map_index, key=ALARM_XCOM[self.language])
-        if isinstance(found, str):
-            return found
-        run: Any = context.get("dag_run")
-        names = [getattr(run, name, None) or (run.get(name) if isinstance(run, dict) else None) or "?"
-                 for name in ("dag_id", "run_id")]  # fmt: skip
-        return _UNDONE[self.language].format(dag=names[0], run=names[1])
+        found = self._left(context.get("ti"))
+        return found if isinstance(found, str) else _UNDONE[self.language].format(**_run(context.get("dag_run")))
+
+    def _left(self, ti: Any) -> object:
+        if not hasattr(ti, "xcom_pull"):
+            return None
+        try:
+            return ti.xcom_pull(task_ids=ti.task_id, map_indexes=ti.map_index, key=ALARM_XCOM[self.language])
+        except Exception:  # whatever keeps the text from being read, an alarm must be sent
+            self.log.exception("The alarm of the check cannot be read")
+            return None
 
     def notify(self, context: Context) -> None:
         """Send it."""
@@ -77,6 +79,12 @@ class LogBackupAlarmNotifier(BaseNotifier):
         await self.notifier(_plain(text)).async_notify(context)
 
 
+def _run(run: Any) -> dict[str, str]:
+    """Names of a run: a task has an object, a deadline what the REST API shows."""
+    shown = run if isinstance(run, dict) else {name: getattr(run, name, None) for name in ("dag_id", "run_id")}
+    return {"dag": shown.get("dag_id") or "?", "run": shown.get("dag_run_id") or shown.get("run_id") or "?"}
+
+
 def _plain(text: str) -> str:
     """A text that no template engine takes for more: notifiers render theirs, and this one quotes the server."""
-    return text.replace("{{", "{ {").replace("{%", "{ %").replace("{#", "{ #")
+    return re.sub(r"\{(?=[{%#])", "{ ", text)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import ObjectStoragePath, Stats, conf
+from airflow.providers.common.compat.sdk import Stats, conf
 from airflow.sdk import BaseOperator
 
 from airflow_ob_provider.assets.oceanbase import COMPLIANCE_ALIAS, compliance_asset
-from airflow_ob_provider.compliance.check import Check, check
+from airflow_ob_provider.compliance.check import Check, check, read_policy
 from airflow_ob_provider.compliance.store import ReportStore
 from airflow_ob_provider.exceptions import ComplianceError
 from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
@@ -109,13 +109,7 @@ class ArchiveComplianceOperator(BaseOperator):
     def _policy(self) -> Policy:
         if self.policy_file and self.policy:
             raise PolicyError("give either policy or policy_file, not both")
-        if not self.policy_file:
-            return Policy.parse(self.policy)
-        try:
-            text = ObjectStoragePath(self.policy_file).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise PolicyError(f"policy_file {self.policy_file!r} cannot be read: {error}") from None
-        return Policy.parse(text)
+        return read_policy(self.policy_file) if self.policy_file else Policy.parse(self.policy)
 
 
 def check_fail_on(word: object) -> str:

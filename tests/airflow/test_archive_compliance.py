@@ -138,3 +138,16 @@ def test_a_policy_that_is_not_legal_fails_before_anything_is_read(
     assert run.state == "failed"
     assert not box.statements
     assert not (tmp_path / "oceanbase_default").exists()
+
+
+def test_the_policy_may_come_from_a_file(
+    healthy: Callable[..., Sandbox], check: Callable[..., Any], tmp_path: Path
+) -> None:
+    """An empty field of the form is no second policy."""
+    healthy()
+    file = tmp_path / "policy.yaml"
+    file.write_text("cluster: another\ndefaults:\n  cleanup_required: false\n", encoding="utf-8")
+    run = check(policy={}, policy_file=str(file))
+    assert run.state_of("cluster.check") == "success"
+    report = report_of(tmp_path)
+    assert report["policy"]["cluster"] == "another"

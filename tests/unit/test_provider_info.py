@@ -7,12 +7,16 @@ import importlib
 import importlib.resources
 import inspect
 import json
+import os
 import pkgutil
 from typing import Any
 
 import jsonschema
 import pytest
-from airflow.sdk import Connection
+from airflow.configuration import conf as server_conf
+from airflow.providers.common.compat.sdk import conf as sdk_conf
+from airflow.providers_manager import ProvidersManager
+from airflow.sdk import BaseNotifier, BaseOperatorLink, Connection
 
 import airflow_ob_provider
 from airflow_ob_provider.get_provider_info import get_provider_info
@@ -72,6 +76,8 @@ def test_lists_every_module_that_offers_one(kind: str, suffix: str) -> None:
     [
         CONNECTION["hook-class-name"],
         *INFO["extra-links"],
+        *INFO["notifications"],
+        *INFO["cli"],
         *(entry["handler"] for entry in INFO["asset-uris"]),
     ],
 )
@@ -120,3 +126,51 @@ def test_choices_of_the_form_are_those_of_the_hook(field: str, words: type[enum.
 
 def test_tls_cannot_fall_back_to_plain_text_without_a_word() -> None:
     assert "PREFERRED" not in CONNECTION["conn-fields"]["ssl_mode"]["schema"]["enum"]
+
+
+# --- the configuration ---
+
+OPTIONS = INFO["config"]["oceanbase"]["options"]
+
+
+@pytest.mark.parametrize("conf", [sdk_conf, server_conf], ids=["of tasks", "of the server"])
+def test_reports_lie_below_the_home_of_airflow_by_default(conf: Any) -> None:
+    assert conf.get("oceanbase", "report_path") == f"file://{os.environ['AIRFLOW_HOME']}/oceanbase-reports"
+    assert conf.get("oceanbase", "report_url") == ""
+
+
+@pytest.mark.parametrize("conf", [sdk_conf, server_conf], ids=["of tasks", "of the server"])
+@pytest.mark.parametrize("name", OPTIONS)
+def test_options_can_be_set(conf: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"AIRFLOW__OCEANBASE__{name.upper()}", "s3://elsewhere")
+    assert conf.get("oceanbase", name) == "s3://elsewhere"
+
+
+@pytest.mark.parametrize("option", OPTIONS.values(), ids=list(OPTIONS))
+def test_every_option_explains_itself(option: dict[str, Any]) -> None:
+    assert option["description"].endswith(".")
+    assert option["example"]
+    assert isinstance(option["default"], str)
+
+
+def test_every_notifier_and_link_is_listed() -> None:
+    for kind, base, package in (
+        ("notifications", BaseNotifier, "airflow_ob_provider.notifications.oceanbase"),
+        ("extra-links", BaseOperatorLink, "airflow_ob_provider.links.oceanbase"),
+    ):
+        module = importlib.import_module(package)
+        offered = [
+            f"{package}.{name}"
+            for name, value in inspect.getmembers(module, inspect.isclass)
+            if issubclass(value, base) and value.__module__ == package
+        ]
+        assert sorted(INFO[kind]) == offered
+
+
+def test_airflow_finds_notifier_command_and_links() -> None:
+    manager = ProvidersManager()
+    assert set(INFO["notifications"]) <= set(manager.notification)
+    assert set(INFO["extra-links"]) <= set(manager.extra_links_class_names)
+    assert INFO["package-name"] in manager.cli_command_providers
+    groups = [group for function in manager.cli_command_functions for group in function()]
+    assert "oceanbase" in {group.name for group in groups}

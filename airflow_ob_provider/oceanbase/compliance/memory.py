@@ -88,13 +88,15 @@ class Memory:
             return None
         try:
             return cls(
-                datetime.fromisoformat(data["checked_at"]),
+                _aware(data["checked_at"]),
                 str(data["version"]),
                 str(data["cluster"]),
                 str(data["cluster_id"]),
-                data["incarnation"],
+                _number(data["incarnation"]),
                 {
-                    name: TenantMemory(int(one[0]), int(one[1]), str(one[2]), _moment(one[3]), _moment(one[4]), one[5])
+                    name: TenantMemory(
+                        int(one[0]), int(one[1]), str(one[2]), _moment(one[3]), _moment(one[4]), _number(one[5])
+                    )
                     for name, one in data["tenants"].items()
                 },
             )
@@ -107,7 +109,18 @@ def _text(moment: datetime | None) -> str | None:
 
 
 def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
+    return _aware(text) if text else None
+
+
+def _aware(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text} has no zone")
+    return moment
+
+
+def _number(value: Any) -> int | None:
+    return None if value is None else int(value)
 
 
 def sample(catalog: BackupCatalog, verdict: Level) -> dict[str, Any]:

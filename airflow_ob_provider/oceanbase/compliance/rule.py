@@ -104,6 +104,12 @@ class TenantCase(Case):
         return self.catalog.state_of(self.record)
 
     @property
+    def is_joining(self) -> bool:
+        """3.x: a tenant that is younger than the round, and whose logs are not in it yet."""
+        own = self.row.state if self.row else ArchiveState.BEGINNING
+        return self.is_cluster and self.state is ArchiveState.DOING and own is ArchiveState.BEGINNING
+
+    @property
     def words(self) -> str:
         """The server's own words for the state."""
         row = self.catalog.governing if self.is_cluster else self.row
@@ -121,6 +127,12 @@ class TenantCase(Case):
         return (self.now - self.row.checkpoint).total_seconds() if self.row and self.row.checkpoint else None
 
     @property
+    def since_last(self) -> float | None:
+        """Seconds since the last check; None for a first one, or where the clock was set back."""
+        passed = (self.now - self.memory.checked_at).total_seconds() if self.memory else -1.0
+        return passed if passed >= 0 else None
+
+    @property
     def lag_target(self) -> float:
         """How often a healthy archive moves: ``archive_lag_target``, or the checkpoint interval of 3.x."""
         found = self.record.settings.lag_target if self.record.settings else None
@@ -130,7 +142,9 @@ class TenantCase(Case):
     def lag_fail(self) -> float:
         """Seconds of lag from which on it fails."""
         wanted = self.limits.lag_fail if self.limits.lag_fail is not None else self.limits.rpo
-        return wanted if wanted is not None else max(300.0, self.lag_target + 180.0)
+        if wanted is not None:
+            return wanted
+        return max(300.0, self.lag_target + 180.0, (self.limits.lag_warn or 0.0) + 120.0)
 
     @property
     def lag_warn(self) -> float:

@@ -48,7 +48,7 @@ class Limits(_Model):
     lag_warn: Seconds | None = None
     """By default the larger of 180 s and the lag target (3.x: checkpoint interval) + 60 s."""
     lag_fail: Seconds | None = None
-    """By default ``rpo``, else the larger of 300 s and the lag target + 180 s."""
+    """By default ``rpo``, else the largest of 300 s, the lag target + 180 s and ``lag_warn`` + 120 s."""
     transition_max: Seconds = 1800.0
     """PREPARE, BEGINNING, SUSPENDING and STOPPING may last that long."""
     suspend_warn: Seconds = 7200.0

@@ -163,10 +163,27 @@ class TenantCase(Case):
         asked = bool(self.row and self.row.archivelog)
         return not self.record.rounds and not asked and self.state is ArchiveState.STOP and not self.record.doubt
 
-    def is_inside_window(self, moment: datetime | None) -> bool:
-        """Whether a moment lies in what shall be restorable; without a wanted window everything does."""
+    def is_needed(self, moment: datetime | None) -> bool:
+        """Whether a moment lies in what shall be restorable: the policy's window, or all that no full backup ended.
+
+        Without a wanted window, a hole that a full backup has ended asks nothing of anybody any more.
+        """
+        if moment is None:
+            return True
         window = self.limits.recovery_window
-        return moment is None or window is None or moment >= self.now - timedelta(seconds=window)
+        if window is not None:
+            return moment >= self.now - timedelta(seconds=window)
+        recovery = self.record.recovery
+        return recovery is None or not any(one.start > moment for one in recovery.windows)
+
+    @property
+    def runs_full_backup(self) -> bool:
+        """A full backup is under way; one that takes longer than a full backup may be old has hung up."""
+        attempt = self.record.attempt
+        if attempt is None or not attempt.is_full or attempt.status.upper() not in {"DOING", "RUNNING"}:
+            return False
+        started = attempt.started
+        return started is None or (self.now - started).total_seconds() <= self.limits.full_backup_max_age
 
 
 DEFAULT_LAG = 120.0

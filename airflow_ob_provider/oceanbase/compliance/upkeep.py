@@ -9,7 +9,8 @@ from airflow_ob_provider.oceanbase.compliance.continuity import FULL_BACKUP
 from airflow_ob_provider.oceanbase.compliance.rule import CATALOG, Answer, Rule, TenantCase, not_applicable, ok, unknown
 from airflow_ob_provider.oceanbase.compliance.words import Text, at, both, joined, length, percent, same
 from airflow_ob_provider.oceanbase.destination import microseconds
-from airflow_ob_provider.oceanbase.models import ArchiveState, Level
+from airflow_ob_provider.oceanbase.models import MAX_AHEAD_SECONDS, ArchiveState, Level
+from airflow_ob_provider.oceanbase.windows import SetProblem
 
 _RUNNING = frozenset({"DOING", "RUNNING"})
 
@@ -22,15 +23,18 @@ def _full_backup(case: TenantCase) -> Answer:
     limit = case.limits.full_backup_max_age
     expected = both("at most {t} old, the last one good", "不超过 {t}，且最近一次成功", t=length(limit))
     attempt, done = case.record.attempt, case.record.newest_full_at
-    running = attempt is not None and attempt.status.upper() in _RUNNING
     if case.record.newest_full is None:
-        if running and attempt is not None:
+        if case.runs_full_backup and attempt is not None:
             words = both("the first one runs since {t}", "首次备份自 {t} 起进行中", t=at(attempt.started))
-            return Answer(Level.WARN, words, expected)
+            return Answer(Level.WARN, words, expected, both("Look again when it is done.", "完成后请再检查。"))
+        if any(full.problem is SetProblem.UNKNOWN for full in case.record.fulls):
+            return unknown(both("what the server says of it is not known", "服务器返回的状态未知"))
         return Answer(Level.FAIL, both("there is none", "没有可用的全量备份"), expected, FULL_BACKUP)
     if done is None:
         return unknown(both("when it was finished is not shown", "完成时间未知"))
     age = (case.now - done).total_seconds()
+    if age < -MAX_AHEAD_SECONDS:
+        return unknown(both("it was finished at {t}, which lies ahead", "完成时间 {t} 晚于当前时间", t=at(done)))
     found = [
         both("full backup {n} is {t} old", "全量备份 {n} 距今 {t}", n=case.record.newest_full.set_id, t=length(age))
     ]
@@ -38,7 +42,7 @@ def _full_backup(case: TenantCase) -> Answer:
     if attempt and attempt.status.upper() == "FAILED":
         found.append(both("backup {n} FAILED at {t}", "备份 {n} 于 {t} 失败", n=attempt.set_id, t=at(attempt.started)))
         level = max(level, Level.WARN, key=_WORSE.index)
-    if running:
+    if attempt and attempt.status.upper() in _RUNNING:
         found.append(both("one runs now", "当前有备份进行中"))
     if level is Level.OK:
         return ok(joined(found), expected)
@@ -140,7 +144,8 @@ def _destination_check(case: TenantCase) -> Answer:
     observed = both("reached {t} ago", "{t} 前可达", t=length(age))
     if limit is None or age <= limit:
         return ok(observed)
-    return Answer(Level.WARN, observed, both("at most {t} ago", "{t} 内", t=length(limit)))
+    hint = both("Look at the destination: can every server write there?", "请检查目的端：每个节点是否可写？")
+    return Answer(Level.WARN, observed, both("at most {t} ago", "{t} 内", t=length(limit)), hint)
 
 
 def _log_disk(case: TenantCase) -> Answer:

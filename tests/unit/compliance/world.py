@@ -40,10 +40,12 @@ class Report:
         for finding in self.data["findings"]:
             assert finding["rule"] in _IDS
             for name in ("observed", "expected"):
-                assert finding[name]["en"] and finding[name]["zh"], f"{finding['id']}: {name} in one language only"
+                assert all(finding[name].values()), f"{finding['id']}: {name} in one language only"
             assert bool(finding["hint"]["en"]) is bool(finding["hint"]["zh"])
+            assert finding["level"] == "UNKNOWN" or finding["hint"]["en"], f"{finding['id']} tells no way out"
         texts = json.dumps(self.data, ensure_ascii=False)
-        assert "None" not in texts and "%s" not in texts
+        assert "None" not in texts
+        assert "%s" not in texts
         for moment in _times(self.data):
             assert datetime.fromisoformat(moment).tzinfo is not None, moment
 

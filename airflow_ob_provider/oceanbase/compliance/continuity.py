@@ -17,7 +17,7 @@ from airflow_ob_provider.oceanbase.compliance.rule import (
 )
 from airflow_ob_provider.oceanbase.compliance.words import Text, at, both, joined, length, same
 from airflow_ob_provider.oceanbase.models import ArchiveState, FileStatus, Level
-from airflow_ob_provider.oceanbase.windows import CLEANED, Cause, CauseKind, Gap, Round, log_runs
+from airflow_ob_provider.oceanbase.windows import CLEANED, Cause, CauseKind, Gap, Round, SetProblem, log_runs
 
 _BAD_FILES = frozenset({CauseKind.PIECE_BROKEN, CauseKind.PIECE_INCOMPLETE, CauseKind.PIECE_CLEANED, CauseKind.UNKNOWN})
 _BAD_ORDER = frozenset({CauseKind.PIECE_MISSING, CauseKind.NOT_ADJACENT})
@@ -245,7 +245,9 @@ def _holes_covered(case: TenantCase) -> Answer:
         t=at(gap.start),
         c=joined([cause_words(cause) for cause in gap.causes[-3:]]),
     )
-    if {cause.kind for cause in gap.causes} == {CauseKind.UNKNOWN}:
+    odd = (f for f in case.record.fulls if f.problem is SetProblem.UNKNOWN)  # it may end the hole, or not
+    after = any(full.logs_from is None or full.logs_from >= gap.start for full in odd)
+    if after or {cause.kind for cause in gap.causes} == {CauseKind.UNKNOWN}:
         return Answer(Level.UNKNOWN, observed, expected, _LOOK)
     on_its_way = case.state is ArchiveState.DOING and (gap.pending is not None or case.runs_full_backup)
     hint = action_words(gap, case.state)

@@ -29,6 +29,7 @@ MAX_FINDINGS = 100
 """Findings of one rule that a report lists; all of them count."""
 
 _NEVER_ARCHIVED = both("never archived: see the rule scope", "从未归档：见规则 scope")
+_NEVER_ARCHIVED_3 = both("never archived: see the rule status", "从未归档：见规则 status")
 _EXCLUDED = both("the policy does not ask for it", "策略不要求归档该租户")
 _EXPIRED = both("a waiver that holds", "有效的豁免")
 
@@ -139,8 +140,8 @@ def _answers(rule: Rule, case: Case, cases: Sequence[TenantCase]) -> list[tuple[
 def _one(rule: Rule, case: TenantCase) -> Answer:
     if not case.limits.archive:
         return not_applicable(_EXCLUDED)
-    if case.never_archived and not case.is_cluster:
-        return not_applicable(_NEVER_ARCHIVED)
+    if case.never_archived and not (case.is_cluster and rule.id == "status"):
+        return not_applicable(_NEVER_ARCHIVED_3 if case.is_cluster else _NEVER_ARCHIVED)
     assert rule.judge is not None  # noqa: S101 - a rule has one of the two
     try:
         return rule.judge(case)

@@ -72,6 +72,8 @@ def _cleanup(case: TenantCase) -> Answer:
         words.append(both("old backups are not cleaned automatically", "未启用过期备份自动清理"))
         hints.append(_SET_3 if case.is_cluster else _SET_4)
     wanted, found = case.limits.recovery_window, microseconds(cleanup.window.lower()) if cleanup.window else None
+    if cleanup.window and found is None:
+        return unknown(both("its recovery window is {w!r}", "恢复窗口为 {w!r}", w=cleanup.window))
     if cleanup.window and wanted is not None and found is not None and found / 1e6 < wanted:
         words.append(
             both("keeps {a} only, the policy wants {b}", "仅保留 {a}，策略要求 {b}", a=cleanup.window, b=length(wanted))
@@ -159,12 +161,11 @@ def _log_disk(case: TenantCase) -> Answer:
     mode = case.record.settings.mode if case.record.settings else None
     mandatory = mode == "mandatory"
     edge = disk.stops_at if mandatory else disk.recycles_at
-    expected = both("below {w} and {e} not near", "低于 {w}，且短期内不会达到 {e}",
-                    w=percent(case.limits.log_disk_warn), e=percent(edge))  # fmt: skip
     words = [both("{p} of {s} GiB", "{p}，共 {s} GiB", p=percent(disk.percent), s=f"{disk.size / 2**30:.1f}")]
+    stalled = case.lag is not None and case.lag > case.lag_warn
     growth = _growth(case, disk)
     left = None
-    if growth and growth > 0:
+    if stalled and growth and growth > 0:  # what is recycled while the archive keeps up has been archived
         left = max(0.0, (disk.size * edge / 100 - disk.in_use) / growth)
         what = (
             both("writes stop", "将停止写入")
@@ -175,15 +176,19 @@ def _log_disk(case: TenantCase) -> Answer:
             both("grows by {g} MiB/h, so in about {t} {w}", "每小时增长 {g} MiB，约 {t} 后{w}",
                  g=f"{growth * 3600 / 2**20:.0f}", t=length(left), w=what)
         )  # fmt: skip
-    stalled = case.lag is not None and case.lag > case.lag_warn
-    near = left is not None and left <= case.limits.log_disk_horizon and stalled
+    warn_at = case.limits.log_disk_warn
+    if not stalled and "log_disk_warn" not in case.limits.model_fields_set:
+        warn_at = max(warn_at, disk.recycles_at + 1)  # a healthy tenant keeps its disk filled up to there
+    expected = both("below {w} and {e} not near", "低于 {w}，且短期内不会达到 {e}",
+                    w=percent(warn_at), e=percent(edge))  # fmt: skip
+    near = left is not None and left <= case.limits.log_disk_horizon
     hint = both(
         "Let archiving catch up (destination, bandwidth, concurrency) or enlarge the tenant's log disk.",
         "请让归档追上（目的端、带宽、并发），或扩大租户日志盘。",
     )
-    if disk.percent >= edge and (stalled or mandatory):
+    if disk.percent >= disk.stops_at or (disk.percent >= edge and stalled):
         return Answer(Level.FAIL, joined(words), expected, hint)
-    if near or disk.percent >= max(case.limits.log_disk_warn, disk.recycles_at + 1):
+    if near or disk.percent >= warn_at:
         return Answer(Level.WARN, joined(words), expected, hint)
     return ok(joined(words), expected)
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import jsonschema
+import pymysql
 
 from airflow_ob_provider.compliance.check import check, read
 from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
@@ -156,6 +157,11 @@ class World:
         """Time passes, and checkpoints stand still."""
         self.box.faults.frozen_checkpoint = True
         return self.advance(time)
+
+    def sql(self, statement: str) -> None:
+        """A statement of root@sys."""
+        with pymysql.connect(host=self.box.host, port=self.box.port, user="root@sys") as connection:
+            connection.cursor().execute(statement)
 
     def unreadable(self, *views: str) -> World:
         """What a view without SELECT answers, from now on."""

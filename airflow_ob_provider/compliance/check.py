@@ -69,7 +69,7 @@ def check(hook: OceanBaseHook, policy: Policy, store: ReportStore | None = None,
         samples = with_sample(samples, report["lag_history"]["samples"][-1])
         return _kept(Check(report, error), store, memory, samples)
     judgement = judge(catalog, policy, memory)
-    samples = with_sample(samples, sample(catalog, judgement.verdict))
+    samples = with_sample(samples, sample(catalog, policy, judgement.verdict))
     report = document(
         connection, catalog, policy, judgement, memory=memory, samples=samples, evidence=recorder.to_json()
     )

@@ -45,7 +45,8 @@ class ReportStore:
             data = json.loads(path.read_text(encoding="utf-8"))
             samples = [dict(one) for one in data["samples"]]
             for one in samples:
-                datetime.fromisoformat(one["checked_at"])
+                if datetime.fromisoformat(one["checked_at"]).tzinfo is None:
+                    raise ValueError(f"{one['checked_at']} has no offset from UTC")
                 one["verdict"], one["delay"], one["tenantName"]
         except FileNotFoundError:
             return None, []

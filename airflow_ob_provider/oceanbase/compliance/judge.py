@@ -44,10 +44,14 @@ class Finding:
     tenant_id: int | None
     answer: Answer
     waiver: Waiver | None = None
+    part: str = ""
+    """Tells findings of one rule about one tenant apart."""
 
     @property
     def id(self) -> str:
         """The same in every check."""
+        if self.part:
+            return f"{self.rule}/{self.part}"
         return f"{self.rule}/{self.tenant}" if self.tenant else self.rule
 
     @property
@@ -203,8 +207,9 @@ def _expired(waivers: Iterable[tuple[Waiver, str]]) -> list[Finding]:
         )
         hint = both("Renew it with a reason, or remove it.", "请说明原因后续期，或删除该豁免。")
         tenant = "" if one.tenant == "*" else one.tenant
-        found.append(Finding(_WAIVERS.id, tenant, None, Answer(Level.WARN, observed, _EXPIRED, hint)))
-    return found
+        part = f"{one.rule}/{one.tenant}/{one.expires.isoformat()}/{one.owner}"
+        found.append(Finding(_WAIVERS.id, tenant, None, Answer(Level.WARN, observed, _EXPIRED, hint), part=part))
+    return list({finding.id: finding for finding in found}.values())
 
 
 def _listed(findings: Sequence[Finding]) -> tuple[tuple[Finding, ...], dict[str, int]]:

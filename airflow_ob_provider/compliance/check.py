@@ -65,7 +65,7 @@ def check(hook: OceanBaseHook, policy: Policy, store: ReportStore | None = None,
         if isinstance(error, OceanBaseServerError) and error.is_transient and not is_last_try:
             raise
         now = datetime.now(UTC)  # the only clock there is when the server does not answer
-        report = unreachable(connection, policy, redact(str(error)), now, memory=memory, samples=samples)
+        report = unreachable(connection, policy, redact(_why(error)), now, memory=memory, samples=samples)
         samples = with_sample(samples, report["lag_history"]["samples"][-1])
         return _kept(Check(report, error), store, memory, samples)
     judgement = judge(catalog, policy, memory)
@@ -74,6 +74,14 @@ def check(hook: OceanBaseHook, policy: Policy, store: ReportStore | None = None,
         connection, catalog, policy, judgement, memory=memory, samples=samples, evidence=recorder.to_json()
     )
     return _kept(Check(report), store, Memory.of(catalog, memory), samples)
+
+
+def _why(error: OceanBaseServerError | ValueError) -> str:
+    """What happened and what to do, without the statement: it fills a screen, and an alarm is read on a telephone."""
+    if not isinstance(error, OceanBaseServerError):
+        return str(error)
+    place = f" on {error.where}" if error.where else ""
+    return f"[{error.errno}] {error.message}{place}: {error.fact.meaning}. {error.hint}"
 
 
 def _kept(made: Check, store: ReportStore | None, memory: Memory | None, samples: list[dict[str, Any]]) -> Check:

@@ -83,11 +83,11 @@ def check(hook: OceanBaseHook, policy: Policy, store: ReportStore | None = None,
         if isinstance(error, OceanBaseServerError) and error.is_transient and not is_last_try:
             raise
         now = datetime.now(UTC)  # the only clock there is when the server does not answer
-        report = unreachable(connection, policy, _short(redact(str(error))), now, memory=memory, samples=samples)
+        report = unreachable(connection, policy, _short(redact(_why(error))), now, memory=memory, samples=samples)
         samples = with_sample(samples, report["lag_history"]["samples"][-1])
         return _kept(Check(report, error), store, memory, samples)
     judgement = judge(catalog, policy, memory)
-    samples = with_sample(samples, sample(catalog, judgement.verdict))
+    samples = with_sample(samples, sample(catalog, policy, judgement.verdict))
     report = document(
         connection, catalog, policy, judgement, memory=memory, samples=samples, evidence=recorder.to_json()
     )
@@ -97,6 +97,14 @@ def check(hook: OceanBaseHook, policy: Policy, store: ReportStore | None = None,
 def _short(text: str) -> str:
     """What is said first and last: a server quotes any length, and the alarm has this text four times over."""
     return text if len(text) <= _LONG else f"{text[: _LONG - 310]} … {text[-300:]}"
+
+
+def _why(error: OceanBaseServerError | ValueError) -> str:
+    """What happened and what to do, without the statement: it fills a screen, and an alarm is read on a telephone."""
+    if not isinstance(error, OceanBaseServerError):
+        return str(error)
+    place = f" on {error.where}" if error.where else ""
+    return f"[{error.errno}] {error.message}{place}: {error.fact.meaning}. {error.hint}"
 
 
 def _kept(made: Check, store: ReportStore | None, memory: Memory | None, samples: list[dict[str, Any]]) -> Check:

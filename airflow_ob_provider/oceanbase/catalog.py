@@ -119,8 +119,8 @@ class TenantRecord:
     storage_checked: datetime | None = None
     """When the server last reached the destination."""
     state_since: datetime | None = None
-    streams: tuple[Stream, ...] = ()
-    """The slowest first; read only where something is late."""
+    streams: tuple[Stream, ...] | None = None
+    """The slowest first; None where nothing was late enough to ask."""
     recovery: Recovery | None = None
     """None where it cannot be told."""
     doubt: str = ""

@@ -37,8 +37,8 @@ def alarm(report: Mapping[str, Any], language: str, *, host: str = "") -> str:
     if language not in _FORMS:
         raise ValueError(f"language must be en or zh, not {language!r}")
     counting = [one for one in report["findings"] if not one["waiver"]]
-    late = {one["tenantName"] for one in counting if one["rule"] == "lag"}
-    tenants = [one for one in report["tenants"] if one["tenantName"] in late and one["delay"] is not None]
+    late = {one["tenantName"] for one in counting if one["rule"] == "lag" and one["level"] == report["verdict"]}
+    tenants = [one for one in report["tenants"] if one["tenantName"] in late and _is_late(one)]
     if tenants:
         worst = max(tenants, key=lambda one: one["delay"])
         limit = worst["lag_fail"] if worst["delay"] > worst["lag_fail"] else worst["lag_warn"]
@@ -59,6 +59,11 @@ def alarm(report: Mapping[str, Any], language: str, *, host: str = "") -> str:
         now=_time(report["checked_at"]),
         tenants=few(names, limit=_MAX_TENANTS) if names else "-",
     )
+
+
+def _is_late(tenant: Mapping[str, Any]) -> bool:
+    """Not so a tenant whose archive has broken off a moment ago, or whose lag is not known."""
+    return tenant["delay"] is not None and tenant["delay"] > tenant["lag_warn"]
 
 
 def _time(text: str | None) -> str:

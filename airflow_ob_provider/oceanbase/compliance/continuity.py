@@ -54,6 +54,16 @@ def action_words(gap: Gap, state: ArchiveState) -> Text:
     """What ends a hole, or has ended it."""
     if gap.ended_by is not None:
         return both("ended by full backup {n}", "由全量备份 {n} 结束", n=gap.ended_by)
+    if state in {ArchiveState.PREPARE, ArchiveState.BEGINNING}:
+        return both(
+            "open: take a full backup as soon as log backup is DOING",
+            "未结束：日志备份进入 DOING 后请立即做一次全量备份",
+        )
+    if state in {ArchiveState.SUSPENDING, ArchiveState.SUSPEND}:
+        return both(
+            "open: let log backup go on (LOG_ARCHIVE_DEST_STATE = ENABLE), then take a full backup",
+            "未结束：请先恢复日志备份（LOG_ARCHIVE_DEST_STATE = ENABLE），再做一次全量备份",
+        )
     if state is not ArchiveState.DOING:
         return both(
             "open: start log backup again, then take a full backup", "未结束：请先重新开启日志备份，再做一次全量备份"
@@ -94,14 +104,15 @@ def _pieces(case: TenantCase, kinds: frozenset[CauseKind], expected: Text, good:
     if case.record.doubt and not case.record.rounds:
         return unknown(same(case.record.doubt))
     if not case.record.rounds:
-        return not_applicable(both("there is no round", "没有任何轮次"))
+        return _no_round(case)
+    if not any(one.stretches for one in case.record.rounds) and not case.record.doubt:
+        return not_applicable(both("there is no piece", "没有任何分片"))
     causes = [c for c in piece_causes(case.record, partial_pieces=case.is_cluster) if c.kind in kinds]
     if not causes:
-        if case.record.suspects and case.record.doubt:
+        if case.record.doubt and not all(one.stretches for one in case.record.rounds):
             return unknown(same(case.record.doubt))
         return ok(good, expected)
-    newest = case.record.rounds[-1].round_id
-    matters = [c for c in causes if c.round_id == newest or case.is_inside_window(c.at)]
+    matters = [c for c in causes if case.is_needed(c.at)]
     words = joined([cause_words(c) for c in (matters or causes)[:5]])
     if len(causes) > 5:
         words = both("{w}; and {n} more", "{w}；另有 {n} 处", w=words, n=len(causes) - 5)
@@ -109,7 +120,26 @@ def _pieces(case: TenantCase, kinds: frozenset[CauseKind], expected: Text, good:
         "Moments that need it cannot be restored. Look for the files at the destination, then take a full backup.",
         "依赖这些分片的时间点无法恢复。请检查目的端文件，并做一次全量备份。",
     )
+    if not matters:
+        hint = both(
+            "What is needed does not depend on it. Find out why at the destination; waive it until clean-up takes it.",
+            "所需时间点不依赖它。请到目的端查明原因，并在清理之前将其豁免。",
+        )
+    if {c.kind for c in matters} == {CauseKind.UNKNOWN}:
+        return Answer(Level.UNKNOWN, words, expected, _LOOK)
     return Answer(Level.FAIL if matters else Level.WARN, words, expected, hint)
+
+
+def _no_round(case: TenantCase) -> Answer:
+    """None is on record, which is odd where STATUS tells of one that archives."""
+    if case.state is ArchiveState.DOING and not case.is_joining:
+        return unknown(both("STATUS is DOING, but no round is on record", "STATUS 为 DOING，但没有任何轮次记录"), _LOOK)
+    return not_applicable(both("there is no round", "没有任何轮次"))
+
+
+_LOOK = both(
+    "The server says what no manual mentions; look at it by hand.", "服务器返回了手册中没有的内容，请人工检查。"
+)
 
 
 def _pieces_available(case: TenantCase) -> Answer:
@@ -118,14 +148,20 @@ def _pieces_available(case: TenantCase) -> Answer:
     if newest and case.state is ArchiveState.DOING and not newest.stretches and not case.record.doubt:
         old = newest.started is not None and (case.now - newest.started).total_seconds() > case.lag_fail
         level = Level.FAIL if old else Level.WARN
-        return Answer(level, both("the round has no piece", "当前轮次没有分片"), expected)
+        return Answer(level, both("the round has no piece", "当前轮次没有分片"), expected, _NO_LOGS)
     answer = _pieces(case, _BAD_FILES, expected, both("all of them", "全部可用"))
     if answer.level is Level.OK and newest and (new := _new_piece(newest)):
         age = (case.now - new).total_seconds()
         if age > case.lag_fail:
             observed = both("the newest piece is INCOMPLETE for {t}", "最新分片 INCOMPLETE 已 {t}", t=length(age))
-            return Answer(Level.WARN, observed, expected)
+            return Answer(Level.WARN, observed, expected, _NO_LOGS)
     return answer
+
+
+_NO_LOGS = both(
+    "No log stream, or not each, has archived into it: compare with the rule slowest_stream, look at the destination.",
+    "尚无日志流（或并非所有日志流）归档到其中：请对照规则 slowest_stream 并检查目的端。",
+)
 
 
 def _new_piece(one: Round) -> datetime | None:
@@ -148,10 +184,10 @@ def _rounds_adjacent(case: TenantCase) -> Answer:
         return missing
     rounds = [one for one in case.record.rounds if one.started]
     if not rounds:
-        return not_applicable(both("there is no round", "没有任何轮次"))
+        return unknown(same(case.record.doubt)) if case.record.doubt else _no_round(case)
     expected = both("one round in all of the recovery window", "恢复窗口内只有一个轮次")
     ends = [(before.round_id, after.round_id, before.checkpoint, after.started) for before, after in pairwise(rounds)]
-    inside = [end for end in ends if case.is_inside_window(end[3])]
+    inside = [end for end in ends if case.is_needed(end[3])]
     if not inside:
         return ok(
             both("round {r} since {t}", "轮次 {r} 始于 {t}", r=rounds[-1].round_id, t=at(rounds[-1].started)), expected
@@ -185,11 +221,11 @@ def _holes_covered(case: TenantCase) -> Answer:
     if recovery is None:
         return unknown(both("cannot be told", "无法判断"))
     if not case.record.rounds:
-        return not_applicable(both("there is no round", "没有任何轮次"))
+        return _no_round(case)
     expected = both("each hole is followed by a full backup", "每个断档之后都有全量备份")
     gap = recovery.open_gap
     if gap is None:
-        closed = [gap for gap in recovery.gaps if case.is_inside_window(gap.end)]
+        closed = [gap for gap in recovery.gaps if case.is_needed(gap.end)]
         if not recovery.gaps:
             return ok(both("no hole", "没有断档"), expected)
         last = recovery.gaps[-1]
@@ -209,16 +245,20 @@ def _holes_covered(case: TenantCase) -> Answer:
         t=at(gap.start),
         c=joined([cause_words(cause) for cause in gap.causes[-3:]]),
     )
-    running = any(full.problem is SetProblem.RUNNING for full in case.record.fulls)
-    attempt = case.record.attempt
-    running = running or bool(attempt and attempt.is_full and attempt.status.upper() in {"DOING", "RUNNING"})
-    on_its_way = case.state is ArchiveState.DOING and (gap.pending is not None or running)
-    return Answer(Level.WARN if on_its_way else Level.FAIL, observed, expected, action_words(gap, case.state))
+    odd = (f for f in case.record.fulls if f.problem is SetProblem.UNKNOWN)  # it may end the hole, or not
+    after = any(full.logs_from is None or full.logs_from >= gap.start for full in odd)
+    if after or {cause.kind for cause in gap.causes} == {CauseKind.UNKNOWN}:
+        return Answer(Level.UNKNOWN, observed, expected, _LOOK)
+    on_its_way = case.state is ArchiveState.DOING and (gap.pending is not None or case.runs_full_backup)
+    hint = action_words(gap, case.state)
+    if on_its_way and gap.pending is None:
+        hint = both("open: the full backup that runs now will end it", "未结束：当前进行中的全量备份完成后即结束")
+    return Answer(Level.WARN if on_its_way else Level.FAIL, observed, expected, hint)
 
 
 def _restore_point(case: TenantCase) -> Answer:
-    if missing := case.unread(Part.BACKUPS):
-        return missing
+    if answer := _not_told(case):
+        return answer
     full = case.record.newest_full
     if full is None or full.logs_past is None:
         return not_applicable(both("there is no usable full backup", "没有可用的全量备份"))
@@ -278,6 +318,8 @@ def _retention(case: TenantCase) -> Answer:
     hint = both(
         "It heals with time, unless clean-up takes more than it should.", "随时间推移会自行满足，除非清理过多。"
     )
+    if recovery.open_gap:
+        hint = action_words(recovery.open_gap, case.state)
     return Answer(Level.WARN, joined(words), expected, hint)
 
 

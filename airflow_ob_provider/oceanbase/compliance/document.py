@@ -5,10 +5,10 @@ Names in camelCase are OCP's own for the same thing, so that whoever knows OCP f
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from airflow_ob_provider import __version__
@@ -79,7 +79,7 @@ def document(
         "connection": connection,
         "checked_at": _time(catalog.read_at),
         "verdict": str(judgement.verdict),
-        "summary": _pair(summary(catalog, judgement)),
+        "summary": _pair(summary(catalog, policy, judgement)),
         "proves": _pair(_PROVES),
         "does_not_prove": _pair(_DOES_NOT_PROVE),
         "cluster": {
@@ -189,25 +189,26 @@ def unreachable(
         "lag_history": history_of([*samples, own], days=HISTORY_DAYS),
         "waivers": [],
         "policy": policy.shown(),
-        "evidence": {"queries": [], "sha256": hashlib.sha256().hexdigest()},
+        "evidence": {"queries": [], "sha256": sha256(b"").hexdigest()},
     }
 
 
-def summary(catalog: BackupCatalog, judgement: Judgement) -> Text:
+def summary(catalog: BackupCatalog, policy: Policy, judgement: Judgement) -> Text:
     """The whole check in one sentence."""
     counting = [finding for finding in judgement.findings if finding.counts]
     if judgement.verdict is Level.OK:
         waived = len(judgement.findings) - len(counting)
         tail = both("; {n} findings are waived", "；{n} 项已豁免", n=waived) if waived else NO_TEXT
+        judged = [record for record in catalog.tenants if policy.limits(record.tenant.name).archive]
         lags = [
             (catalog.read_at - record.archive.checkpoint).total_seconds()
-            for record in catalog.tenants
+            for record in judged
             if record.archive and record.archive.checkpoint
         ]
         behind = both(", at most {t} behind", "，最大延迟 {t}", t=length(max(lags))) if lags else NO_TEXT
         return both(
-            "Log backup of {n} tenants is as it should be{b}{t}.", "{n} 个租户的日志备份符合要求{b}{t}。",
-            n=len(catalog.tenants), b=behind, t=tail,
+            "Log backup of {n} {w} is as it should be{b}{t}.", "{n} 个租户的日志备份符合要求{b}{t}。",
+            n=len(judged), w="tenant" if len(judged) == 1 else "tenants", b=behind, t=tail,
         )  # fmt: skip
     bad = [finding for finding in counting if finding.answer.level is judgement.verdict]
     rules = list(dict.fromkeys(finding.rule for finding in bad))

@@ -29,6 +29,7 @@ MAX_FINDINGS = 100
 """Findings of one rule that a report lists; all of them count."""
 
 _NEVER_ARCHIVED = both("never archived: see the rule scope", "从未归档：见规则 scope")
+_NEVER_ARCHIVED_3 = both("never archived: see the rule status", "从未归档：见规则 status")
 _EXCLUDED = both("the policy does not ask for it", "策略不要求归档该租户")
 _EXPIRED = both("a waiver that holds", "有效的豁免")
 
@@ -43,10 +44,14 @@ class Finding:
     tenant_id: int | None
     answer: Answer
     waiver: Waiver | None = None
+    part: str = ""
+    """Tells findings of one rule about one tenant apart."""
 
     @property
     def id(self) -> str:
         """The same in every check."""
+        if self.part:
+            return f"{self.rule}/{self.part}"
         return f"{self.rule}/{self.tenant}" if self.tenant else self.rule
 
     @property
@@ -139,8 +144,8 @@ def _answers(rule: Rule, case: Case, cases: Sequence[TenantCase]) -> list[tuple[
 def _one(rule: Rule, case: TenantCase) -> Answer:
     if not case.limits.archive:
         return not_applicable(_EXCLUDED)
-    if case.never_archived and not case.is_cluster:
-        return not_applicable(_NEVER_ARCHIVED)
+    if case.never_archived and not (case.is_cluster and rule.id == "status"):
+        return not_applicable(_NEVER_ARCHIVED_3 if case.is_cluster else _NEVER_ARCHIVED)
     assert rule.judge is not None  # noqa: S101 - a rule has one of the two
     try:
         return rule.judge(case)
@@ -202,8 +207,9 @@ def _expired(waivers: Iterable[tuple[Waiver, str]]) -> list[Finding]:
         )
         hint = both("Renew it with a reason, or remove it.", "请说明原因后续期，或删除该豁免。")
         tenant = "" if one.tenant == "*" else one.tenant
-        found.append(Finding(_WAIVERS.id, tenant, None, Answer(Level.WARN, observed, _EXPIRED, hint)))
-    return found
+        part = f"{one.rule}/{one.tenant}/{one.expires.isoformat()}/{one.owner}"
+        found.append(Finding(_WAIVERS.id, tenant, None, Answer(Level.WARN, observed, _EXPIRED, hint), part=part))
+    return list({finding.id: finding for finding in found}.values())
 
 
 def _listed(findings: Sequence[Finding]) -> tuple[tuple[Finding, ...], dict[str, int]]:

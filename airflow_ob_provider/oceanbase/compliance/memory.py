@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_ob_provider.oceanbase.catalog import BackupCatalog
+from airflow_ob_provider.oceanbase.compliance.policy import Policy
 from airflow_ob_provider.oceanbase.models import ArchiveState, Level
 
 MAX_SAMPLES = 2000
@@ -50,7 +51,8 @@ class Memory:
             since = record.state_since or (last.state_since if last and same else catalog.read_at)
             tenants[record.tenant.name] = TenantMemory(
                 record.tenant.tenant_id,
-                max([row.round_id if row else 0, *(one.round_id for one in record.rounds)]),
+                max([row.round_id if row else 0, *(one.round_id for one in record.rounds)])
+                or (last.round_id if last and last.tenant_id == record.tenant.tenant_id else 0),
                 state,
                 row.checkpoint if row else None,
                 since,
@@ -112,23 +114,26 @@ def _moment(text: str | None) -> datetime | None:
     return _aware(text) if text else None
 
 
-def _aware(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError(f"{text} has no zone")
-    return moment
-
-
 def _number(value: Any) -> int | None:
     return None if value is None else int(value)
 
 
-def sample(catalog: BackupCatalog, verdict: Level) -> dict[str, Any]:
-    """One check in the lag history: the worst lag and whose it is."""
+def _aware(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text} has no offset from UTC")
+    return moment
+
+
+_NOT_LATE = frozenset({ArchiveState.STOP, ArchiveState.STOPPING, ArchiveState.UNKNOWN})
+
+
+def sample(catalog: BackupCatalog, policy: Policy, verdict: Level) -> dict[str, Any]:
+    """One check in the lag history: the worst lag of those that shall be archived, and whose it is."""
     worst: tuple[float, str] | None = None
     for record in catalog.tenants:
-        row = record.archive
-        if row and row.checkpoint and (row.state.is_running or row.state is ArchiveState.INTERRUPTED):
+        row = record.archive if policy.limits(record.tenant.name).archive else None
+        if row and row.checkpoint and row.state not in _NOT_LATE:
             behind = (catalog.read_at - row.checkpoint).total_seconds()
             if worst is None or behind > worst[0]:
                 worst = (behind, record.tenant.name)
@@ -160,7 +165,8 @@ def history_of(samples: Sequence[Mapping[str, Any]], *, days: float | None = Non
         "from": shown[0]["checked_at"] if shown else None,
         "to": shown[-1]["checked_at"] if shown else None,
         "checks": len(shown),
-        "percent_green": round(100.0 * green / len(shown), 1) if shown else None,
+        # Rounded down, so that one bad check in thousands is not "100 %".
+        "percent_green": (1000 * green // len(shown)) / 10 if shown else None,
         "worst_delay": worst["delay"] if worst else None,
         "worst_at": worst["checked_at"] if worst else None,
         "worst_tenant": worst["tenantName"] if worst else None,

@@ -10,10 +10,19 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from airflow_ob_provider.oceanbase.destination import Destination, microseconds
-from airflow_ob_provider.oceanbase.redact import redact
+from airflow_ob_provider.oceanbase.destination import PLACEHOLDERS, Destination, microseconds
+from airflow_ob_provider.oceanbase.redact import MASK, redact
 
 ANY = "*"
+RULE_IDS = (
+    "log_mode", "status", "state_age", "lag", "checkpoint_moved", "checkpoint_proof", "pieces_available",
+    "pieces_adjacent", "rounds_adjacent", "holes_covered", "full_backup", "restore_point", "retention",
+    "drift_destination", "drift_mode", "drift_compression", "drift_piece_interval", "drift_lag_target",
+    "drift_concurrency", "destination_check", "log_disk", "slowest_stream", "scope", "identity", "cleanup",
+    "restore_drill", "check_recent",
+)  # fmt: skip
+"""Rules that can be waived: all of :data:`~airflow_ob_provider.oceanbase.compliance.judge.RULES`."""
+_LENGTH = "a length of time is a number of seconds or a text such as 90s, 15m, 12h or 8d"
 _YEAR = 366 * 86400.0
 
 
@@ -23,11 +32,13 @@ class PolicyError(ValueError):
 
 def _seconds(value: object) -> object:
     """Seconds of a text such as ``15m`` or ``8d``; a number is of seconds already."""
+    if isinstance(value, bool):
+        raise ValueError(_LENGTH)
     if not isinstance(value, str):
         return value
     found = microseconds(value.strip().lower())
     if found is None:
-        raise ValueError("a length of time is a number of seconds or a text such as 90s, 15m, 12h or 8d")
+        raise ValueError(_LENGTH)
     return found / 1e6
 
 
@@ -44,11 +55,11 @@ class Limits(_Model):
     archive: bool = True
     """Its logs shall be archived; a tenant that need not be is not judged."""
     rpo: Seconds | None = None
-    """Most seconds that may be lost: the lag from which on it fails; 0 is not possible with asynchronous archiving."""
+    """Most seconds that may be lost: the lag from which on it fails; not 0, since archiving is asynchronous."""
     lag_warn: Seconds | None = None
     """By default the larger of 180 s and the lag target (3.x: checkpoint interval) + 60 s."""
     lag_fail: Seconds | None = None
-    """By default ``rpo``, else the larger of 300 s and the lag target + 180 s."""
+    """By default ``rpo``, else the largest of 300 s, the lag target + 180 s and ``lag_warn`` + 120 s."""
     transition_max: Seconds = 1800.0
     """PREPARE, BEGINNING, SUSPENDING and STOPPING may last that long."""
     suspend_warn: Seconds = 7200.0
@@ -80,12 +91,21 @@ class Limits(_Model):
     @field_validator("destination")
     @classmethod
     def _destination(cls, value: str | None) -> str | None:
-        if value is not None:
-            Destination.parse(value)
+        if value is None:
+            return value
+        place = Destination.parse(value)
+        if place.secrets or "@" in place.path.partition("/")[0]:
+            raise ValueError("it holds keys or a login: the place alone is compared, so leave them out")
+        if not place.placeholders <= set(PLACEHOLDERS):
+            raise ValueError(f"braces may hold {', '.join(PLACEHOLDERS)} only")
         return value
 
     @model_validator(mode="after")
     def _ordered(self) -> Limits:
+        if self.rpo == 0:
+            raise ValueError(
+                "rpo must be more than 0 s: archiving is asynchronous, so some seconds are always in flight"
+            )
         fail = self.lag_fail if self.lag_fail is not None else self.rpo
         if self.lag_warn is not None and fail is not None and self.lag_warn > fail:
             raise ValueError(f"lag_warn ({self.lag_warn:g} s) is more than what fails ({fail:g} s)")
@@ -108,7 +128,19 @@ class Waiver(_Model):
 
     def covers(self, rule: str, tenant: str) -> bool:
         """Whether it speaks of this finding."""
-        return fnmatchcase(rule, self.rule) and fnmatchcase(tenant, self.tenant)
+        return fnmatchcase(rule, self.rule) and _fits(tenant, self.tenant)
+
+    @field_validator("rule")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if not any(fnmatchcase(rule, value) for rule in RULE_IDS):
+            raise ValueError(f"there is no such rule; rules are {', '.join(RULE_IDS)}, or a pattern such as drift_*")
+        return value
+
+
+def _fits(tenant: str, pattern: str) -> bool:
+    """Whether a pattern speaks of a tenant; its very name does, also where it holds brackets."""
+    return tenant == pattern or fnmatchcase(tenant, pattern)
 
 
 class Policy(_Model):
@@ -127,21 +159,28 @@ class Policy(_Model):
 
     @model_validator(mode="after")
     def _legal(self) -> Policy:
-        Limits.model_validate(self.defaults)
-        for name, own in self.tenants.items():
+        for name, own in (("defaults", {}), *((f"tenants.{name}", own) for name, own in self.tenants.items())):
             try:
                 Limits.model_validate({**self.defaults, **own})
             except ValidationError as error:
-                raise ValueError(f"tenants.{name}: {_words(error)}") from None
+                raise ValueError(f"{name}: {_words(error, Limits.model_fields)}") from None
         return self
 
     def limits(self, tenant: str) -> Limits:
-        """What one tenant is held to."""
+        """What one tenant is held to.
+
+        :raises PolicyError: two patterns, legal each by itself, contradict each other for this tenant.
+        """
         merged = dict(self.defaults)
-        for pattern, own in self.tenants.items():
-            if fnmatchcase(tenant, pattern):
-                merged |= own
-        return Limits.model_validate(merged)
+        fitting = [pattern for pattern in self.tenants if _fits(tenant, pattern)]
+        for pattern in fitting:
+            merged |= self.tenants[pattern]
+        try:
+            return Limits.model_validate(merged)
+        except ValidationError as error:
+            which = ", ".join(fitting)
+            words = _words(error, Limits.model_fields)
+            raise PolicyError(f"policy: tenants {which} together, for tenant {tenant}: {words}") from None
 
     @classmethod
     def parse(cls, source: str | Mapping[str, Any] | None) -> Policy:
@@ -153,7 +192,9 @@ class Policy(_Model):
             try:
                 source = yaml.safe_load(source)
             except yaml.YAMLError as error:
-                raise PolicyError(f"policy is not YAML: {redact(str(error))}") from None
+                mark = getattr(error, "problem_mark", None)  # the line itself may hold anything
+                where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+                raise PolicyError(f"policy is not YAML: {getattr(error, 'problem', 'unreadable')}{where}") from None
         if source is None:
             source = {}
         if not isinstance(source, Mapping):
@@ -161,7 +202,7 @@ class Policy(_Model):
         try:
             return cls.model_validate(dict(source))
         except ValidationError as error:
-            raise PolicyError(f"policy: {_words(error)}") from None
+            raise PolicyError(f"policy: {_words(error, cls.model_fields)}") from None
 
     def shown(self) -> dict[str, Any]:
         """The policy in force, as JSON."""
@@ -170,16 +211,30 @@ class Policy(_Model):
             "cluster": self.cluster,
             "check_max_age": self.check_max_age,
             "defaults": Limits.model_validate(self.defaults).model_dump(mode="json", exclude_none=True),
-            "tenants": {name: dict(own) for name, own in self.tenants.items()},
+            "tenants": {
+                name: Limits.model_validate({**self.defaults, **own}).model_dump(mode="json", include=set(own))
+                for name, own in self.tenants.items()
+            },
         }
 
 
-def _words(error: ValidationError) -> str:
+def _words(error: ValidationError, fields: Mapping[str, Any]) -> str:
+    """Each field that is wrong, its value, and what is legal; ``fields`` are those of the outermost mapping."""
     found = []
     for item in error.errors(include_url=False, include_context=False):
         where = ".".join(str(part) for part in item["loc"])
-        given = "" if item["type"] in {"missing", "value_error"} and not where else f" (given: {item.get('input')!r})"
-        legal = f"; legal fields: {', '.join(Limits.model_fields)}" if item["type"] == "extra_forbidden" else ""
-        message = item["msg"].removeprefix("Value error, ")
-        found.append(redact(f"{where}: {message}{given}{legal}" if where else f"{message}{legal}"))
+        message, given = item["msg"].removeprefix("Value error, "), ""
+        if where and item["type"] != "missing":
+            given = f" (given: {_shown(str(item['loc'][-1]), item['input'])})"
+        if item["type"] == "extra_forbidden":
+            legal = Waiver.model_fields if item["loc"][0] == "waivers" else fields
+            message = f"no such field{given}; legal fields: {', '.join(legal)}"
+            given = ""
+        found.append(redact(f"{where}: {message}{given}" if where else message))
     return "; ".join(found)
+
+
+def _shown(name: str, value: object) -> str:
+    """A value as it may be shown: what goes by the name of a secret is one."""
+    text = repr(value)
+    return MASK if redact(f"{name}='x'") != f"{name}='x'" else redact(text)

@@ -104,6 +104,12 @@ class TenantCase(Case):
         return self.catalog.state_of(self.record)
 
     @property
+    def is_joining(self) -> bool:
+        """3.x: a tenant that is younger than the round, and whose logs are not in it yet."""
+        own = self.row.state if self.row else ArchiveState.BEGINNING
+        return self.is_cluster and self.state is ArchiveState.DOING and own is ArchiveState.BEGINNING
+
+    @property
     def words(self) -> str:
         """The server's own words for the state."""
         row = self.catalog.governing if self.is_cluster else self.row
@@ -121,6 +127,12 @@ class TenantCase(Case):
         return (self.now - self.row.checkpoint).total_seconds() if self.row and self.row.checkpoint else None
 
     @property
+    def since_last(self) -> float | None:
+        """Seconds since the last check; None for a first one, or where the clock was set back."""
+        passed = (self.now - self.memory.checked_at).total_seconds() if self.memory else -1.0
+        return passed if passed >= 0 else None
+
+    @property
     def lag_target(self) -> float:
         """How often a healthy archive moves: ``archive_lag_target``, or the checkpoint interval of 3.x."""
         found = self.record.settings.lag_target if self.record.settings else None
@@ -130,7 +142,9 @@ class TenantCase(Case):
     def lag_fail(self) -> float:
         """Seconds of lag from which on it fails."""
         wanted = self.limits.lag_fail if self.limits.lag_fail is not None else self.limits.rpo
-        return wanted if wanted is not None else max(300.0, self.lag_target + 180.0)
+        if wanted is not None:
+            return wanted
+        return max(300.0, self.lag_target + 180.0, (self.limits.lag_warn or 0.0) + 120.0)
 
     @property
     def lag_warn(self) -> float:
@@ -149,10 +163,27 @@ class TenantCase(Case):
         asked = bool(self.row and self.row.archivelog)
         return not self.record.rounds and not asked and self.state is ArchiveState.STOP and not self.record.doubt
 
-    def is_inside_window(self, moment: datetime | None) -> bool:
-        """Whether a moment lies in what shall be restorable; without a wanted window everything does."""
+    def is_needed(self, moment: datetime | None) -> bool:
+        """Whether a moment lies in what shall be restorable: the policy's window, or all that no full backup ended.
+
+        Without a wanted window, a hole that a full backup has ended asks nothing of anybody any more.
+        """
+        if moment is None:
+            return True
         window = self.limits.recovery_window
-        return moment is None or window is None or moment >= self.now - timedelta(seconds=window)
+        if window is not None:
+            return moment >= self.now - timedelta(seconds=window)
+        recovery = self.record.recovery
+        return recovery is None or not any(one.start > moment for one in recovery.windows)
+
+    @property
+    def runs_full_backup(self) -> bool:
+        """A full backup is under way; one that takes longer than a full backup may be old has hung up."""
+        attempt = self.record.attempt
+        if attempt is None or not attempt.is_full or attempt.status.upper() not in {"DOING", "RUNNING"}:
+            return False
+        started = attempt.started
+        return started is None or (self.now - started).total_seconds() <= self.limits.full_backup_max_age
 
 
 DEFAULT_LAG = 120.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from airflow_ob_provider.oceanbase.catalog import Part
 from airflow_ob_provider.oceanbase.compliance.rule import (
     CATALOG,
@@ -58,11 +60,15 @@ def _status(case: TenantCase) -> Answer:
     observed = same(f"{case.words}{remark}")
     if state is ArchiveState.DOING:
         own = case.row.state if case.row else None
-        if case.is_cluster and own not in {ArchiveState.DOING, ArchiveState.BEGINNING}:
-            words = case.row.status if case.row else "no row"
-            missing = both("cluster DOING, tenant {s}", "集群 DOING，租户 {s}", s=words)
-            return Answer(Level.WARN, missing, expected, _LATE_TENANT)
-        return ok(observed, expected)
+        if not case.is_cluster or own in {ArchiveState.DOING, ArchiveState.BEGINNING}:
+            return ok(observed, expected)
+        words = case.row.status if case.row else "no row"
+        apart = both("cluster DOING, tenant {s}", "集群 DOING，租户 {s}", s=words)
+        if own is ArchiveState.UNKNOWN:
+            return unknown(apart, _UNKNOWN_STATE)
+        if own is ArchiveState.INTERRUPTED:
+            return Answer(Level.FAIL, apart, expected, _RESTART)
+        return Answer(Level.WARN, apart, expected, _LATE_TENANT)
     if state is ArchiveState.UNKNOWN:
         return unknown(observed, _UNKNOWN_STATE)
     if state is ArchiveState.INTERRUPTED:
@@ -70,15 +76,7 @@ def _status(case: TenantCase) -> Answer:
     if state in _BEGINNING:
         return Answer(Level.WARN, observed, expected, both("It is on its way; look again.", "正在启动，请稍后再查。"))
     if state in _PAUSED:
-        return Answer(
-            Level.WARN,
-            observed,
-            expected,
-            both(
-                "Somebody has switched the destination off: LOG_ARCHIVE_DEST_STATE = ENABLE lets it go on.",
-                "归档目的端被置为 DEFER：将 LOG_ARCHIVE_DEST_STATE 设为 ENABLE 后继续归档。",
-            ),
-        )
+        return Answer(Level.WARN, observed, expected, _PAUSE)
     return Answer(Level.FAIL, observed, expected, _START)
 
 
@@ -92,6 +90,8 @@ def _state_age(case: TenantCase) -> Answer:
     state, limits = case.state, case.limits
     if state is ArchiveState.UNKNOWN:
         return unknown(same(case.words), _UNKNOWN_STATE)
+    if case.is_joining and case.row and case.row.started:
+        return _aged(case, case.row.status, case.row.started, (limits.transition_max,) * 2)
     if state in {ArchiveState.DOING, ArchiveState.STOP}:
         return ok(both("{s}: nothing is on its way", "{s}：没有过渡状态", s=case.words))
     if state is ArchiveState.INTERRUPTED:
@@ -103,12 +103,20 @@ def _state_age(case: TenantCase) -> Answer:
     if since is None and state is ArchiveState.BEGINNING and case.row:
         since = case.row.started
     suspended = state is ArchiveState.SUSPEND
-    warn, fail = (limits.suspend_warn, limits.suspend_fail) if suspended else (limits.transition_max,) * 2
-    expected = both("at most {t}", "不超过 {t}", t=length(fail))
+    edges = (limits.suspend_warn, limits.suspend_fail) if suspended else (limits.transition_max,) * 2
     if since is None:
         return unknown(both("{s}; since when is not shown", "{s}，起始时间未知", s=case.words))
+    return _aged(case, case.words, since, edges)
+
+
+def _aged(case: TenantCase, words: str, since: datetime, edges: tuple[float, float]) -> Answer:
+    warn, fail = edges
+    expected = both("at most {t}", "不超过 {t}", t=length(fail))
     age = (case.now - since).total_seconds()
-    observed = both("{s} for {t}", "{s} 已持续 {t}", s=case.words, t=length(age))
+    if age < -MAX_AHEAD_SECONDS:
+        ahead = both("{s} since {t}, which lies ahead", "{s} 始于 {t}，晚于当前时间", s=words, t=at(since))
+        return unknown(ahead, _CLOCKS)
+    observed = both("{s} for {t}", "{s} 已持续 {t}", s=words, t=length(age))
     if age <= warn:
         return ok(observed, expected)
     hint = both(
@@ -124,8 +132,10 @@ def lag_state(case: TenantCase) -> str:
     if case.state in {ArchiveState.INTERRUPTED, *_ENDED}:
         return "lost"
     lag = case.lag
+    if _has_begun_nothing(case):
+        return "in_flight"
     if case.state is ArchiveState.UNKNOWN or lag is None or lag < -MAX_AHEAD_SECONDS:
-        return "in_flight" if case.state in _BEGINNING else "unknown"
+        return "unknown"
     if lag <= case.lag_target:
         return "ok"
     if lag <= case.lag_warn:
@@ -135,10 +145,9 @@ def lag_state(case: TenantCase) -> str:
 
 def _is_stuck(case: TenantCase) -> bool:
     """The checkpoint has not moved since a check that lies further back than a healthy one stands still."""
-    last, row = case.remembered, case.row
-    if last is None or case.memory is None or row is None or row.checkpoint is None:
+    last, row, passed = case.remembered, case.row, case.since_last
+    if last is None or passed is None or row is None or row.checkpoint is None:
         return False
-    passed = (case.now - case.memory.checked_at).total_seconds()
     return last.round_id == row.round_id and last.checkpoint == row.checkpoint and passed > case.lag_warn
 
 
@@ -162,14 +171,14 @@ def _lag(case: TenantCase) -> Answer:
     )
     if case.state in _ENDED:
         return not_applicable(_NOT_RUNNING)
-    if case.state in _BEGINNING and lag is None:
+    if _has_begun_nothing(case):
         return not_applicable(both("nothing is archived yet", "尚未开始归档"))
     if lag is None:
         return unknown(both("no checkpoint is shown", "没有检查点"))
     if lag < -MAX_AHEAD_SECONDS:
         return unknown(
             both("the checkpoint is {t} ahead of the server's clock", "检查点比服务器时钟快 {t}", t=length(-lag)),
-            both("Look at the clocks and time zones of the servers.", "请检查各节点的时钟与时区。"),
+            _CLOCKS,
         )
     observed = both(
         "{t} behind ({k}); checkpoint {c}",
@@ -182,9 +191,26 @@ def _lag(case: TenantCase) -> Answer:
         return Answer(Level.FAIL, observed, expected, _RESTART)
     if lag <= case.lag_warn:
         return ok(observed, expected)
-    return Answer(Level.FAIL if lag > case.lag_fail else Level.WARN, observed, expected, _SLOW)
+    if case.state in _PAUSED and case.limits.lag_fail is None and case.limits.rpo is None:
+        # Somebody wanted it so: how long that may last is asked by state_age, unless the policy names a lag.
+        return Answer(Level.WARN, observed, expected, _PAUSE)
+    hint = _PAUSE if case.state in _PAUSED else _SLOW
+    return Answer(Level.FAIL if lag > case.lag_fail else Level.WARN, observed, expected, hint)
 
 
+def _has_begun_nothing(case: TenantCase) -> bool:
+    """The checkpoint of a round that is only beginning is where it starts: it says nothing about a delay."""
+    if case.state not in _BEGINNING and not case.is_joining:
+        return False
+    row = case.row
+    return row is None or row.checkpoint is None or (row.started is not None and row.checkpoint <= row.started)
+
+
+_CLOCKS = both("Look at the clocks and time zones of the servers.", "请检查各节点的时钟与时区。")
+_PAUSE = both(
+    "Somebody has switched the destination off: LOG_ARCHIVE_DEST_STATE = ENABLE lets it go on.",
+    "归档目的端被置为 DEFER：将 LOG_ARCHIVE_DEST_STATE 设为 ENABLE 后继续归档。",
+)
 _SLOW = both(
     "Compare with the rule slowest_stream; look at the destination's bandwidth, sys_bkgd_net_percentage, "
     "log_archive_concurrency and the log of the server that leads the slowest log stream.",
@@ -207,7 +233,9 @@ def _checkpoint_moved(case: TenantCase) -> Answer:
         return ok(
             both("a new round: {a}, was {b}", "新轮次 {a}，上次为 {b}", a=row.round_id, b=last.round_id), expected
         )
-    passed = (case.now - case.memory.checked_at).total_seconds()
+    passed = case.since_last
+    if passed is None:
+        return not_applicable(_SET_BACK)
     step = (now - last.checkpoint).total_seconds()
     if step > 0:
         return ok(both("moved by {s} in {p}", "{p} 内前进 {s}", s=length(step), p=length(passed)), expected)
@@ -226,10 +254,18 @@ def _checkpoint_proof(case: TenantCase) -> Answer:
         return not_applicable(both("this is the first check", "首次检查"))
     if not case.state.is_running and case.state is not ArchiveState.INTERRUPTED:
         return not_applicable(_NOT_RUNNING)
-    then = case.memory.checked_at
-    passed = (case.now - then).total_seconds()
+    then, passed = case.memory.checked_at, case.since_last
+    if passed is None:
+        return not_applicable(_SET_BACK)
     checkpoint = case.row.checkpoint if case.row else None
     expected = both("everything written before {t} is archived", "{t} 之前写入的日志均已归档", t=at(then))
+    started = case.row.started if case.row else None
+    if started is not None and started > then:
+        # Logs from before a round are in another one, or nowhere.
+        return not_applicable(
+            both("round {r} began at {t}, after the last check", "轮次 {r} 于 {t} 开始，晚于上次检查",
+                 r=case.row.round_id if case.row else 0, t=at(started))
+        )  # fmt: skip
     if checkpoint is not None and checkpoint >= then:
         return ok(both("proven: archived until {c}", "已证明：归档到 {c}", c=at(checkpoint)), expected)
     if passed <= case.lag_fail:
@@ -240,9 +276,12 @@ def _checkpoint_proof(case: TenantCase) -> Answer:
     return Answer(Level.FAIL, observed, expected, _SLOW)
 
 
+_SET_BACK = both("the server's clock was set back since the last check", "自上次检查后服务器时钟被回拨")
+
+
 def _slowest_stream(case: TenantCase) -> Answer:
     lag = case.lag
-    if case.state in _ENDED or lag is None:
+    if case.state in {*_ENDED, *_PAUSED} or lag is None:
         return not_applicable(_NOT_RUNNING)
     if lag <= case.lag_warn and case.state is not ArchiveState.INTERRUPTED:
         return ok(both("the tenant is in time, so no log stream is late", "租户未延迟，因此没有日志流延迟"))
@@ -252,6 +291,8 @@ def _slowest_stream(case: TenantCase) -> Answer:
         return not_applicable(
             both("OceanBase {v} does not show log streams", "OceanBase {v} 不展示日志流进度", v=case.version)
         )
+    if case.record.streams is None:
+        return not_applicable(both("not late enough to ask for the log streams", "延迟尚短，未查询日志流"))
     if not case.record.streams:
         return unknown(both("no log stream is shown", "没有日志流信息"))
     found = [

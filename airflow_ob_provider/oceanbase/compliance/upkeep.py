@@ -9,7 +9,8 @@ from airflow_ob_provider.oceanbase.compliance.continuity import FULL_BACKUP
 from airflow_ob_provider.oceanbase.compliance.rule import CATALOG, Answer, Rule, TenantCase, not_applicable, ok, unknown
 from airflow_ob_provider.oceanbase.compliance.words import Text, at, both, joined, length, percent, same
 from airflow_ob_provider.oceanbase.destination import microseconds
-from airflow_ob_provider.oceanbase.models import ArchiveState, Level
+from airflow_ob_provider.oceanbase.models import MAX_AHEAD_SECONDS, ArchiveState, Level
+from airflow_ob_provider.oceanbase.windows import SetProblem
 
 _RUNNING = frozenset({"DOING", "RUNNING"})
 
@@ -22,15 +23,18 @@ def _full_backup(case: TenantCase) -> Answer:
     limit = case.limits.full_backup_max_age
     expected = both("at most {t} old, the last one good", "不超过 {t}，且最近一次成功", t=length(limit))
     attempt, done = case.record.attempt, case.record.newest_full_at
-    running = attempt is not None and attempt.status.upper() in _RUNNING
     if case.record.newest_full is None:
-        if running and attempt is not None:
+        if case.runs_full_backup and attempt is not None:
             words = both("the first one runs since {t}", "首次备份自 {t} 起进行中", t=at(attempt.started))
-            return Answer(Level.WARN, words, expected)
+            return Answer(Level.WARN, words, expected, both("Look again when it is done.", "完成后请再检查。"))
+        if any(full.problem is SetProblem.UNKNOWN for full in case.record.fulls):
+            return unknown(both("what the server says of it is not known", "服务器返回的状态未知"))
         return Answer(Level.FAIL, both("there is none", "没有可用的全量备份"), expected, FULL_BACKUP)
     if done is None:
         return unknown(both("when it was finished is not shown", "完成时间未知"))
     age = (case.now - done).total_seconds()
+    if age < -MAX_AHEAD_SECONDS:
+        return unknown(both("it was finished at {t}, which lies ahead", "完成时间 {t} 晚于当前时间", t=at(done)))
     found = [
         both("full backup {n} is {t} old", "全量备份 {n} 距今 {t}", n=case.record.newest_full.set_id, t=length(age))
     ]
@@ -38,7 +42,7 @@ def _full_backup(case: TenantCase) -> Answer:
     if attempt and attempt.status.upper() == "FAILED":
         found.append(both("backup {n} FAILED at {t}", "备份 {n} 于 {t} 失败", n=attempt.set_id, t=at(attempt.started)))
         level = max(level, Level.WARN, key=_WORSE.index)
-    if running:
+    if attempt and attempt.status.upper() in _RUNNING:
         found.append(both("one runs now", "当前有备份进行中"))
     if level is Level.OK:
         return ok(joined(found), expected)
@@ -68,6 +72,8 @@ def _cleanup(case: TenantCase) -> Answer:
         words.append(both("old backups are not cleaned automatically", "未启用过期备份自动清理"))
         hints.append(_SET_3 if case.is_cluster else _SET_4)
     wanted, found = case.limits.recovery_window, microseconds(cleanup.window.lower()) if cleanup.window else None
+    if cleanup.window and found is None:
+        return unknown(both("its recovery window is {w!r}", "恢复窗口为 {w!r}", w=cleanup.window))
     if cleanup.window and wanted is not None and found is not None and found / 1e6 < wanted:
         words.append(
             both("keeps {a} only, the policy wants {b}", "仅保留 {a}，策略要求 {b}", a=cleanup.window, b=length(wanted))
@@ -140,7 +146,8 @@ def _destination_check(case: TenantCase) -> Answer:
     observed = both("reached {t} ago", "{t} 前可达", t=length(age))
     if limit is None or age <= limit:
         return ok(observed)
-    return Answer(Level.WARN, observed, both("at most {t} ago", "{t} 内", t=length(limit)))
+    hint = both("Look at the destination: can every server write there?", "请检查目的端：每个节点是否可写？")
+    return Answer(Level.WARN, observed, both("at most {t} ago", "{t} 内", t=length(limit)), hint)
 
 
 def _log_disk(case: TenantCase) -> Answer:
@@ -154,12 +161,11 @@ def _log_disk(case: TenantCase) -> Answer:
     mode = case.record.settings.mode if case.record.settings else None
     mandatory = mode == "mandatory"
     edge = disk.stops_at if mandatory else disk.recycles_at
-    expected = both("below {w} and {e} not near", "低于 {w}，且短期内不会达到 {e}",
-                    w=percent(case.limits.log_disk_warn), e=percent(edge))  # fmt: skip
     words = [both("{p} of {s} GiB", "{p}，共 {s} GiB", p=percent(disk.percent), s=f"{disk.size / 2**30:.1f}")]
+    stalled = case.lag is not None and case.lag > case.lag_warn
     growth = _growth(case, disk)
     left = None
-    if growth and growth > 0:
+    if stalled and growth and growth > 0:  # what is recycled while the archive keeps up has been archived
         left = max(0.0, (disk.size * edge / 100 - disk.in_use) / growth)
         what = (
             both("writes stop", "将停止写入")
@@ -170,15 +176,19 @@ def _log_disk(case: TenantCase) -> Answer:
             both("grows by {g} MiB/h, so in about {t} {w}", "每小时增长 {g} MiB，约 {t} 后{w}",
                  g=f"{growth * 3600 / 2**20:.0f}", t=length(left), w=what)
         )  # fmt: skip
-    stalled = case.lag is not None and case.lag > case.lag_warn
-    near = left is not None and left <= case.limits.log_disk_horizon and stalled
+    warn_at = case.limits.log_disk_warn
+    if not stalled and "log_disk_warn" not in case.limits.model_fields_set:
+        warn_at = max(warn_at, disk.recycles_at + 1)  # a healthy tenant keeps its disk filled up to there
+    expected = both("below {w} and {e} not near", "低于 {w}，且短期内不会达到 {e}",
+                    w=percent(warn_at), e=percent(edge))  # fmt: skip
+    near = left is not None and left <= case.limits.log_disk_horizon
     hint = both(
         "Let archiving catch up (destination, bandwidth, concurrency) or enlarge the tenant's log disk.",
         "请让归档追上（目的端、带宽、并发），或扩大租户日志盘。",
     )
-    if disk.percent >= edge and (stalled or mandatory):
+    if disk.percent >= disk.stops_at or (disk.percent >= edge and stalled):
         return Answer(Level.FAIL, joined(words), expected, hint)
-    if near or disk.percent >= max(case.limits.log_disk_warn, disk.recycles_at + 1):
+    if near or disk.percent >= warn_at:
         return Answer(Level.WARN, joined(words), expected, hint)
     return ok(joined(words), expected)
 

@@ -342,8 +342,12 @@ class BackupReader(ABC):
             if record.archive
             and record.archive.state in {ArchiveState.DOING, ArchiveState.INTERRUPTED, ArchiveState.BEGINNING}
             and record.archive.checkpoint
-            and catalog.read_at - record.archive.checkpoint > timedelta(seconds=LATE_SECONDS)
+            and (
+                record.archive.state is ArchiveState.INTERRUPTED
+                or catalog.read_at - record.archive.checkpoint > timedelta(seconds=LATE_SECONDS)
+            )
         ][:MAX_OFFENDERS]
+        asked = {record.tenant.tenant_id for record in late}
         query = self.streams_query([(r.tenant.tenant_id, r.archive.round_id) for r in late if r.archive])
         if not late or query is None:
             return catalog
@@ -360,7 +364,10 @@ class BackupReader(ABC):
         return replace(
             catalog,
             tenants=tuple(
-                replace(record, streams=tuple(by_tenant[record.tenant.tenant_id][:5])) for record in catalog.tenants
+                replace(record, streams=tuple(by_tenant[record.tenant.tenant_id][:5]))
+                if record.tenant.tenant_id in asked
+                else record
+                for record in catalog.tenants
             ),
         )
 

@@ -31,7 +31,7 @@ from airflow_ob_provider.oceanbase.dialects.v4_places import Place
 from airflow_ob_provider.oceanbase.errors import ServerError
 from airflow_ob_provider.oceanbase.models import ArchiveState, FileStatus, PieceStatus, Scope
 from airflow_ob_provider.oceanbase.redact import redact
-from airflow_ob_provider.oceanbase.rows import scn, text, whole
+from airflow_ob_provider.oceanbase.rows import UnreadableError, scn, text, whole
 from airflow_ob_provider.oceanbase.windows import FullBackup, Stretch
 
 if TYPE_CHECKING:
@@ -151,14 +151,18 @@ class V4Backups(BackupReader):
             elif row.get("tenant_id") is not None or not self._is_sys:
                 number = whole(row, "tenant_id") if row.get("tenant_id") is not None else self._own
                 by_tenant[number].append(row)
+        odd: dict[Part, str] = {}
+        tenants = tuple(self._kept(record, by_tenant[record.tenant.tenant_id], odd) for record in catalog.tenants)
         return replace(
             catalog,
-            tenants=tuple(self._kept(record, by_tenant[record.tenant.tenant_id]) for record in catalog.tenants),
+            tenants=tenants,
+            unread=(*catalog.unread, *odd.items()),
             cluster=cluster.get("cluster", ""),
             cluster_id=cluster.get("cluster_id", ""),
         )
 
-    def _kept(self, record: TenantRecord, rows: Iterable[Row]) -> TenantRecord:
+    def _kept(self, record: TenantRecord, rows: Iterable[Row], odd: dict[Part, str]) -> TenantRecord:
+        """The record with what these rows tell; a part with a time that is none goes to ``odd``."""
         found: dict[tuple[str, str], tuple[str, str]] = {}
         for row in rows:
             found[(text(row, "part"), text(row, "name").lower())] = (text(row, "low"), text(row, "high"))
@@ -179,9 +183,16 @@ class V4Backups(BackupReader):
             record,
             settings=replace(settings, lag_target=lag, concurrency=concurrency, differs=tuple(names)),
             log_disk=disk,
-            cleanup=Cleanup(policy, bool(policy), status, self.clock({"at": at}, "at"), comment),
-            storage_checked=self.clock({"at": checked}, "at"),
+            cleanup=Cleanup(policy, bool(policy), status, self._maybe(at, Part.CLEANUP, odd), comment),
+            storage_checked=self._maybe(checked, Part.STORAGE, odd),
         )
+
+    def _maybe(self, at: str, part: Part, odd: dict[Part, str]) -> datetime | None:
+        try:
+            return self.clock({"at": at}, "at")
+        except UnreadableError as error:
+            odd[part] = redact(str(error))
+            return None
 
     def rounds_query(self) -> str:
         """All rounds, each with its pieces counted."""

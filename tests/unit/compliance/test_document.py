@@ -95,7 +95,8 @@ def test_states_in_the_words_of_ocp(world, state, shown):
 def test_a_summary_tells_the_first_of_many(world):
     report = world("4.2.5", tenants=9).lag(400).check()
     assert report.data["summary"]["en"].startswith(
-        "FAIL: lag, slowest_stream (tenant1, tenant2, tenant3, tenant4, tenant5 and 4 more). First: 6 min 40 s behind"
+        "Not as it should be: lag, slowest_stream (tenant1, tenant2, tenant3, tenant4, tenant5 and 4 more). "
+        "First: tenant1, 6 min 40 s behind"
     )
     assert "（tenant1、tenant2、tenant3、tenant4、tenant5 等共 9 个）" in report.data["summary"]["zh"]
 
@@ -162,7 +163,7 @@ def test_an_alarm_does_not_speak_of_the_lag_where_something_worse_is_wrong(world
     one = world("4.2.5", tenants=2).lag(200)
     one.history.piece(20, file_status="BROKEN", tenant="tenant2")
     text = alarm(one.check().data, "en")
-    assert "alarm: log backup not as it should be (FAIL): FAIL: pieces_available" in text
+    assert "alarm: log backup not as it should be (FAIL): Not as it should be: pieces_available" in text
     assert "不符合要求（FAIL）" in alarm(one.check().data, "zh")
 
 
@@ -195,7 +196,7 @@ def test_an_alarm_of_a_cluster_that_cannot_be_read(world):
     now = datetime.fromisoformat(report["checked_at"])
     assert text.startswith("cluster: oceanbase_default[], host: , alarm: log backup not as it should be (UNKNOWN): ")
     assert text.endswith(f"checkpoint: -, current time: {now:%Y-%m-%d %H:%M:%S}, tenants: -")
-    assert "SELECT " not in text.replace("SELECT command", ""), "no statement in an alarm"
+    assert "SELECT " not in re.sub("SELECT command|GRANT SELECT", "", text), "no statement in an alarm"
 
 
 def test_an_alarm_names_twenty_tenants_at_most(world):

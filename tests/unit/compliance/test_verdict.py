@@ -41,7 +41,9 @@ def test_the_worst_of_all_findings_is_the_verdict(world):
         ("tenant1", "UNKNOWN"),
     ]
     assert report.rule("lag")["tenants"] == {"WARN": 1, "FAIL": 1}
-    assert report.data["summary"]["en"].startswith("FAIL: lag (tenant2). First: 3 min 20 s behind")
+    assert report.data["summary"]["en"].startswith(
+        "Not as it should be: lag (tenant2). First: tenant2, 3 min 20 s behind"
+    )
     assert report.data["cluster"]["tenants_ok"] == 0
 
 
@@ -91,7 +93,7 @@ def test_findings_of_the_cluster_count_as_well(world):
     report = world("4.2.5").healthy().check({"cluster": "prod"})
     assert report.verdict == "FAIL"
     assert report.tenant()["verdict"] == "OK"
-    assert report.data["summary"]["en"] == "FAIL: identity. First: the cluster is 'obcluster'."
+    assert report.data["summary"]["en"] == "Not as it should be: identity. First: the cluster is 'obcluster'."
 
 
 def test_a_rule_that_meets_something_unreadable_is_unknown_and_the_others_go_on(world, monkeypatch):

@@ -127,7 +127,7 @@ def test_a_check_shows_no_secret(
     }
     assert {place: leaks(text) for place, text in places.items() if leaks(text)} == {}
     assert {"latest.json", "latest.md", "latest.en.html", "latest.zh.html", "state.json"} <= places.keys()
-    assert len(events) == 1
+    assert len(events) == (given["ti"].xcom["return_value"]["verdict"] != "UNKNOWN")
     if scene == "healthy":
         evidence = json.loads(places["latest.json"])["evidence"]
         assert "access_key=***" in json.dumps(evidence), "the canary was there to be read"

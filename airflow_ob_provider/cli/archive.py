@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 from airflow.models import Connection
 from airflow.sdk.exceptions import AirflowException
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from airflow_ob_provider.compliance.check import check as run_check
 from airflow_ob_provider.compliance.check import read_policy
@@ -20,7 +22,7 @@ from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
 from airflow_ob_provider.oceanbase.compliance.judge import worst
 from airflow_ob_provider.oceanbase.compliance.policy import Policy
 from airflow_ob_provider.oceanbase.models import Level
-from airflow_ob_provider.oceanbase.redact import redact
+from airflow_ob_provider.reports.cleaning import cleaned, line
 
 EXIT = {Level.OK: 0, Level.WARN: 1, Level.FAIL: 2, Level.UNKNOWN: 3}
 _RULES = {
@@ -64,13 +66,14 @@ def windows(args: Any) -> None:
 def _command(name: str, args: Any) -> None:
     console = Console()
     try:
-        policy = read_policy(args.policy_file) if args.policy_file else Policy()
-        store = ReportStore(args.report_path, args.conn_id) if args.report_path else None
-        # The command line is no task: only the server's own way finds connections that are kept in Airflow's database.
-        connection = Connection.get_connection_from_secrets(args.conn_id)
-        made = run_check(OceanBaseHook(oceanbase_conn_id=args.conn_id, connection=connection), policy, store)
+        with _logs_on_stderr():
+            policy = read_policy(args.policy_file) if args.policy_file else Policy()
+            store = ReportStore(args.report_path, args.conn_id) if args.report_path else None
+            # The command line is no task: only the server's own way finds connections kept in Airflow's database.
+            connection = Connection.get_connection_from_secrets(args.conn_id)
+            made = run_check(OceanBaseHook(oceanbase_conn_id=args.conn_id, connection=connection), policy, store)
     except (AirflowException, ValueError, OSError) as error:  # a policy, a folder or a connection that is not legal
-        Console(stderr=True).print(redact(str(error)), markup=False, highlight=False)
+        Console(stderr=True).print(line(str(error)), markup=False, highlight=False, soft_wrap=True)
         sys.exit(EXIT[Level.UNKNOWN])
     report = made.report
     level = _level(name, report)
@@ -87,9 +90,27 @@ def _command(name: str, args: Any) -> None:
     sys.exit(EXIT[level])
 
 
+@contextmanager
+def _logs_on_stderr() -> Iterator[None]:
+    """Airflow's commands log to standard output, where only what was asked for shall be."""
+    handlers = [
+        one for one in logging.getLogger().handlers
+        if isinstance(one, logging.StreamHandler) and one.stream is sys.stdout
+    ]  # fmt: skip
+    stdout = sys.stdout
+    with redirect_stdout(sys.stderr):
+        for one in handlers:
+            one.setStream(sys.stderr)
+        try:
+            yield
+        finally:
+            for one in handlers:
+                one.setStream(stdout)
+
+
 def tables(name: str, report: Mapping[str, Any], language: str) -> Iterable[Table | str]:
     """What a command prints of a report: texts in rich's markup, and tables."""
-    return _SHOWS[name](report, _WORDS[language], language)
+    return _SHOWS[name](cleaned(report), _WORDS[language], language)
 
 
 _OF_TENANTS = ("schema_version", "connection", "checked_at", "cluster", "tenants")
@@ -112,7 +133,7 @@ def _head(report: Mapping[str, Any], words: Mapping[str, str], language: str) ->
 
 def _show_status(report: Mapping[str, Any], words: Mapping[str, str], language: str) -> Iterable[Table | str]:
     yield _head(report, words, language)
-    table = Table(*(words[name] for name in ("tenant", "verdict", "state", "round", "checkpoint", "delay")))
+    table = _table(words, "tenant", "verdict", "state", "round", "checkpoint", "delay")
     for one in report["tenants"]:
         delay = "-" if one["delay"] is None else f"{one['delay']:.1f}"
         table.add_row(
@@ -124,7 +145,7 @@ def _show_status(report: Mapping[str, Any], words: Mapping[str, str], language: 
 
 def _show_windows(report: Mapping[str, Any], words: Mapping[str, str], language: str) -> Iterable[Table | str]:
     yield _head(report, words, language)
-    table = Table(*(words[name] for name in ("tenant", "from", "to", "carried")))
+    table = _table(words, "tenant", "from", "to", "carried")
     for one in report["tenants"]:
         rows: list[tuple[str, str | None, Any, Any]] = [
             (span["from"], span["to"], span, None) for span in one["windows"]
@@ -149,7 +170,7 @@ def _show_check(report: Mapping[str, Any], words: Mapping[str, str], language: s
     yield from _show_status(report, words, language)
     if not report["findings"]:
         return
-    table = Table(*(words[name] for name in ("verdict", "rule", "tenant", "observed", "hint")))
+    table = _table(words, "verdict", "rule", "tenant", "observed", "hint")
     for one in report["findings"]:
         waiver = one["waiver"]
         level = escape(words["waived"].format(owner=waiver["owner"])) if waiver else _coloured(one["level"])
@@ -158,6 +179,11 @@ def _show_check(report: Mapping[str, Any], words: Mapping[str, str], language: s
             escape(one["hint"][language]),
         )  # fmt: skip
     yield table
+
+
+def _table(words: Mapping[str, str], *names: str) -> Table:
+    """A table that is never cut: on a narrow terminal its words are broken."""
+    return Table(*(Column(words[name], overflow="fold") for name in names))
 
 
 def _coloured(level: str) -> str:

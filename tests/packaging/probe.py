@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import importlib.util
 import json
 import sys
 from pathlib import Path
 
 from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
+from airflow.configuration import conf
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.dag_processing.dagbag import BundleDagBag
 from airflow.providers_manager import ProvidersManager
@@ -23,6 +25,13 @@ def main() -> None:
 
     hook_info = manager.hooks["oceanbase"]
     hook = importlib.import_module("airflow_ob_provider.hooks.oceanbase").OceanBaseHook
+    reports = importlib.import_module("airflow_ob_provider.reports")
+    groups = [group for function in manager.cli_command_functions for group in function()]
+    (entry_point,) = (
+        one
+        for one in importlib.metadata.entry_points(group="apache_airflow_provider")
+        if one.value.startswith("airflow_ob_provider.")
+    )
     findings = {
         "form": form.model_dump(mode="json"),
         "hook": hook_info and hook_info.hook_class_name,
@@ -30,6 +39,12 @@ def main() -> None:
         "mysqlclient": importlib.util.find_spec("MySQLdb") is not None,
         "sandbox_dependencies": importlib.util.find_spec("mysql_mimic") is not None,
         "extra_links": list(manager.extra_links_class_names),
+        "notifications": list(manager.notification),
+        "commands": [group.name for group in groups],
+        "entry_point": entry_point.load()()["package-name"],
+        "report_path": conf.get("oceanbase", "report_path"),
+        "schema": reports.schema()["title"],
+        "page": reports.html({}, "en"),
         "asset_schemes": list(manager.asset_uri_handlers),
         "package": importlib.import_module("airflow_ob_provider").__file__,
         "bundles": list(DagBundlesManager().get_all_bundle_names()),

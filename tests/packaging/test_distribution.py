@@ -202,9 +202,23 @@ def test_links_and_assets_are_registered(findings: dict[str, Any]) -> None:
     assert "oceanbase" in findings["asset_schemes"]
 
 
+def test_alarm_command_and_configuration_are_registered(installation: Installation, findings: dict[str, Any]) -> None:
+    assert findings["entry_point"] == "airflow-ob-provider"
+    assert set(get_provider_info()["notifications"]) <= set(findings["notifications"])
+    assert "oceanbase" in findings["commands"]
+    assert findings["report_path"] == f"file://{installation.folder}/airflow/oceanbase-reports"
+
+
+def test_reports_can_be_made(findings: dict[str, Any]) -> None:
+    assert findings["schema"]
+    assert findings["page"].lower().startswith("<!doctype html>")
+    assert "<style" in findings["page"]
+    assert "<script" in findings["page"]
+
+
 def test_templates_can_be_loaded_and_are_not_loaded_as_examples(findings: dict[str, Any]) -> None:
     assert findings["import_errors"] == {}
-    assert findings["dags"] == ["ob_log_archive"]
+    assert findings["dags"] == ["ob_archive_compliance", "ob_log_archive"]
     assert not [name for name in findings["bundles"] if "ob-provider" in name]
 
 

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,22 @@ from .rest import Rest, Run
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = [
+    ROOT / "dags" / "ob_archive_compliance.py",
     ROOT / "dags" / "ob_log_archive.py",
     ROOT / "tests" / "stack" / "dags" / "waits.py",
     ROOT / "tests" / "unit" / "triggers" / "rows.jsonl",
 ]
-DAGS = ["all_waits", "killed_worker", "late", "many", "marked", "ob_log_archive", "refused", "yesterday"]
+DAGS = [
+    "all_waits",
+    "killed_worker",
+    "late",
+    "many",
+    "marked",
+    "ob_archive_compliance",
+    "ob_log_archive",
+    "refused",
+    "yesterday",
+]
 SCENES = ["killed_worker", "template", "refused", "marked", "late", "all_waits", "yesterday", "many"]
 """In this order they are begun: the first needs a worker at once, the last keeps all of them busy."""
 
@@ -103,10 +115,22 @@ class Scene:
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
+def checked() -> Iterator[Sandbox]:
+    """A healthy cluster, which the scheduler has checked as soon as it knows the DAG."""
+    with Sandbox("4.2.5", tenants=2, password=f"checked{CANARY}/+=%") as box:
+        now = box.now
+        box.history.clear()
+        box.history.round(1, now - timedelta(days=2))
+        box.history.backup_set(1, now - timedelta(days=1), now - timedelta(hours=23))
+        box.history.policy("7d")
+        yield box
+
+
+@pytest.fixture(scope="session")
+def stack(checked: Sandbox) -> Iterator[Stack]:
     """Airflow, all of it, in a home of its own; nothing of it is left afterwards."""
     home = Path(tempfile.mkdtemp(prefix="airflow-ob-provider-stack-"))
-    processes = Processes(home, FILES)
+    processes = Processes(home, FILES, {"oceanbase_default": checked.connection()})
     try:
         processes.prepare()
         processes.start()

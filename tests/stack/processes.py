@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 import os
 import secrets
 import shutil
@@ -12,9 +13,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 import psutil
@@ -37,6 +38,7 @@ _PRELOADED = (
     "airflow.dag_processing.dagbag",
     "airflow.providers.standard.operators.hitl",
     "airflow_ob_provider.operators.archivelog",
+    "airflow_ob_provider.operators.compliance",
     "airflow_ob_provider.operators.prerequisites",
     "airflow_ob_provider.operators.settings",
     "airflow_ob_provider.report",
@@ -72,9 +74,12 @@ def wait_until(
 
 
 class Processes:
-    """The processes of one Airflow, each component in a process group of its own."""
+    """The processes of one Airflow, each component in a process group of its own.
 
-    def __init__(self, home: Path, files: list[Path]) -> None:
+    :param connections: those that are there before any DAG is, by id.
+    """
+
+    def __init__(self, home: Path, files: list[Path], connections: Mapping[str, Mapping[str, Any]]) -> None:
         self.home = home
         self.database = home / "airflow.db"
         self.fernet_key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
@@ -86,6 +91,8 @@ class Processes:
         for path in files:
             shutil.copy(path, folder)
         self._environment = _inherited() | _settings(home, self.port, self.fernet_key)
+        for conn_id, fields in connections.items():
+            self._environment[f"AIRFLOW_CONN_{conn_id.upper()}"] = json.dumps(fields)
 
     @property
     def url(self) -> str:

@@ -21,7 +21,7 @@ class Rest:
     """An administrator at the API."""
 
     def __init__(self, url: str) -> None:
-        self._client = httpx.Client(base_url=url, timeout=30)
+        self._client = httpx.Client(base_url=url, timeout=90)
         token = self._client.get("/auth/token").raise_for_status().json()["access_token"]
         self._client.headers["Authorization"] = f"Bearer {token}"
 
@@ -66,6 +66,13 @@ class Rest:
         """Start a run with these Params."""
         body = {"logical_date": None, "conf": conf}
         return Run(self, dag_id, self.post(f"dags/{dag_id}/dagRuns", body)["dag_run_id"])
+
+    def scheduled(self, dag_id: str) -> Run:
+        """The run that the scheduler has begun by itself."""
+        runs = wait_until(
+            lambda: self.get(f"dags/{dag_id}/dagRuns", run_type="scheduled")["dag_runs"], f"{dag_id} is scheduled", 120
+        )
+        return Run(self, dag_id, runs[0]["dag_run_id"])
 
     def pool(self) -> dict[str, int]:
         """Slots of the default pool."""
@@ -124,6 +131,16 @@ class Run:
         """What a task has left in XCom."""
         path = f"{self._path}/taskInstances/{task_id}/xcomEntries/{key}"
         return self.rest.get(path, map_index=map_index, deserialize="true")["value"]
+
+    def links(self, task_id: str, map_index: int = -1) -> dict[str, str | None]:
+        """The links of a task, by what the user interface calls them."""
+        path = f"{self._path}/taskInstances/{task_id}/links"
+        return dict(self.rest.get(path, map_index=map_index)["extra_links"])
+
+    def asset_events(self) -> dict[str, dict[str, Any]]:
+        """What it has told of assets: extra by URI."""
+        events = self.rest.get("assets/events", source_run_id=self.run_id)["asset_events"]
+        return {event["uri"]: event["extra"] for event in events}
 
     def mark(self, task_id: str, state: str) -> None:
         """What a person does with the button "mark as"."""

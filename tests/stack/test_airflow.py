@@ -6,9 +6,12 @@ have seen it at work, and what Airflow has stored is searched when it has stored
 
 from __future__ import annotations
 
+import json
 import time
+from pathlib import Path
 
 from airflow_ob_provider.oceanbase import waits
+from airflow_ob_provider.sandbox import Sandbox
 from tests.recorded import sent
 
 from .canaries import files_with, in_clear, rows_of
@@ -52,6 +55,32 @@ def test_the_template_proves_both_generations_at_once(template: Scene) -> None:
     assert len(events) == 2
 
 
+def test_the_check_runs_on_schedule_and_turns_red_when_the_archive_breaks(stack: Stack, checked: Sandbox) -> None:
+    run = stack.rest.scheduled("ob_archive_compliance")
+    assert run.wait() == "success", run.states()
+    ((uri, extra),) = run.asset_events().items()
+    assert (uri, extra["verdict"]) == ("oceanbase://oceanbase_default/log-archive/compliant", "OK")
+    page = run.links("cluster.check", 0)["Compliance report"]
+    folder = stack.processes.home / "oceanbase-reports" / "oceanbase_default"
+    assert page == run.result("cluster.check", 0)["files"]["en.html"]
+    assert page.startswith(f"file://{folder}/reports/")
+    assert Path(page.removeprefix("file://")).exists()
+    alerts = [row for table, row in rows_of(stack.processes.database) if table == "deadline_alert"]
+    assert len([row for row in alerts if "LogBackupAlarmNotifier" in row["callback_def"]]) == 2, "late has one, too"
+
+    checked.interrupt("tenant1")
+    checked.advance(600)
+    run = stack.rest.trigger("ob_archive_compliance")
+    assert run.wait() == "failed"
+    assert run.states()["cluster.check[0]"] == "success"
+    assert run.states()["cluster.verdict[0]"] == "failed"
+    ((uri, extra),) = run.asset_events().items()
+    assert (uri, extra["verdict"]) == ("oceanbase://oceanbase_default/log-archive/violated", "FAIL")
+    assert "alarm: log backup " in run.log("cluster.verdict", map_index=0)
+    assert json.loads((folder / "latest.json").read_text(encoding="utf-8"))["lag_history"]["checks"] == 2
+    assert checked.writes == ()
+
+
 def test_a_worker_killed_after_archivelog_does_not_repeat_it(killed_worker: Scene) -> None:
     assert killed_worker.run.wait() == "success", killed_worker.run.states()
     (task,) = killed_worker.run.tasks("start")
@@ -86,6 +115,11 @@ def test_a_wait_past_its_timeout_says_for_what(late: Scene) -> None:
     assert late.box.writes == ()
 
 
+def test_a_missed_deadline_is_told_by_the_triggerer(stack: Stack, late: Scene) -> None:
+    text = f"告警：OceanBase 日志备份合规检查未完成，DAG late，运行 {late.run.run_id}：在产生报告前失败或未按时结束"
+    wait_until(lambda: text in stack.processes.output("triggerer"), "the alarm is in the triggerer's log", 60)
+
+
 def test_waits_of_another_release_end_as_they_would_have(yesterday: Scene) -> None:
     assert yesterday.run.wait() == "success", yesterday.run.states()
     results = [yesterday.run.result("wait", task["map_index"]) for task in yesterday.run.tasks("wait")]
@@ -115,7 +149,11 @@ def test_fifty_waits_make_the_polls_of_one_and_hold_no_worker(stack: Stack, many
 
 def test_the_rows_of_waits_hold_no_secret(stack: Stack, many: Scene, all_waits: Scene) -> None:
     all_waits.run.wait_for_tasks("deferred", "freeze", "start", "doing", "pieces", "stop", "checkpoint")
-    rows = [row for table, row in rows_of(stack.processes.database) if table == "trigger"]
+    rows = [
+        row
+        for table, row in rows_of(stack.processes.database)
+        if table == "trigger" and "OceanBase" in row["classpath"]
+    ]
     clear = [in_clear(row, stack.processes.fernet_key)["kwargs"] for row in rows]
     assert len(clear) >= 56
     assert all("oceanbase_conn_id" in text for text in clear)

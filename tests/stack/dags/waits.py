@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from airflow.sdk import DAG, BaseOperator
+from airflow.sdk.definitions.callback import AsyncCallback
+from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 from airflow.triggers.base import BaseTrigger
 
+from airflow_ob_provider.notifications.oceanbase import LogBackupAlarmNotifier
 from airflow_ob_provider.operators.archivelog import StartArchivelogOperator, StopArchivelogOperator
 from airflow_ob_provider.operators.freeze import MinorFreezeOperator
 from airflow_ob_provider.operators.settings import SetBackupDestinationOperator
@@ -48,7 +51,13 @@ with DAG("marked", **COMMON):
     StartArchivelogOperator(task_id="start", poll_interval=1, **on)
     ArchiveDoingSensor(task_id="doing", poke_interval=1, **on)
 
-with DAG("late", **COMMON):
+OVERDUE = DeadlineAlert(
+    reference=DeadlineReference.DAGRUN_QUEUED_AT,
+    interval=timedelta(seconds=1),
+    callback=AsyncCallback(LogBackupAlarmNotifier, {"language": "zh"}),
+)
+
+with DAG("late", deadline=OVERDUE, **COMMON):
     on = {"oceanbase_conn_id": "late", "timeout": 3}
     StartArchivelogOperator(task_id="start", poll_interval=1, retries=0, **on)
     ArchiveDoingSensor(task_id="doing", poke_interval=1, **on)

@@ -100,7 +100,10 @@ def _state_age(case: TenantCase) -> Answer:
         return Answer(Level.FAIL, observed, both("not INTERRUPTED", "未中断"), _RESTART)
     last = case.remembered
     since = case.record.state_since or (last.state_since if last and last.state == str(state) else None)
-    if since is None and state is ArchiveState.BEGINNING and case.row:
+    told = case.record.state_told
+    if since is None and told not in {None, state}:
+        return ok(both("{s}, since a moment ago", "{s}，刚刚开始", s=case.words))
+    if since is None and case.row and _has_begun_nothing(case):
         since = case.row.started
     suspended = state is ArchiveState.SUSPEND
     edges = (limits.suspend_warn, limits.suspend_fail) if suspended else (limits.transition_max,) * 2

@@ -92,6 +92,8 @@ def _state_age(case: TenantCase) -> Answer:
         return unknown(same(case.words), _UNKNOWN_STATE)
     if case.is_joining and case.row and case.row.started:
         return _aged(case, case.row.status, case.row.started, (limits.transition_max,) * 2)
+    if case.is_joining and case.memory and case.since_last and case.remembered and not case.remembered.round_id:
+        return _aged(case, "no row", case.memory.checked_at, (limits.transition_max,) * 2)
     if state in {ArchiveState.DOING, ArchiveState.STOP}:
         return ok(both("{s}: nothing is on its way", "{s}：没有过渡状态", s=case.words))
     if state is ArchiveState.INTERRUPTED:

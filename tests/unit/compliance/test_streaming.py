@@ -299,6 +299,21 @@ def test_a_tenant_without_a_row_in_a_cluster_that_archives_joins_by_itself(world
     assert report.level("status", "newcomer") == "OK"
 
 
+@pytest.mark.parametrize(("before", "level"), [("07:30:00", "OK"), ("07:29:59", "FAIL")])
+def test_a_tenant_that_never_joins_is_no_warning_for_ever(world, before, level):
+    one = world("3.1.5").healthy()
+    one.box.create_tenant("newcomer")
+    assert one.check().level("state_age") == "OK"
+    one.store.memory = one.store.memory.replace(
+        '"checked_at": "2024-06-21T08:00:00', f'"checked_at": "2024-06-21T{before}'
+    )
+    report = one.check()
+    assert report.level("state_age", "newcomer") == level
+    assert report.level("state_age", "tenant1") == "OK"
+    if level == "FAIL":
+        assert report.says("state_age", "newcomer") == "no row for 30 min 1 s"
+
+
 def test_a_tenant_that_is_joining_may_take_half_an_hour(world):
     one = world("3.1.5", tenants=2).healthy()
     one.box.faults.mixed_tenants = {"tenant2": "BEGINNING"}

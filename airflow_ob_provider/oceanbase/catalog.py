@@ -119,6 +119,9 @@ class TenantRecord:
     storage_checked: datetime | None = None
     """When the server last reached the destination."""
     state_since: datetime | None = None
+    """When the event of its present state was; None where no event tells of that state."""
+    state_told: ArchiveState | None = None
+    """The state that the newest event tells of; None where none is on record, or none was asked for."""
     streams: tuple[Stream, ...] | None = None
     """The slowest first; None where nothing was late enough to ask."""
     recovery: Recovery | None = None

@@ -92,6 +92,8 @@ def _state_age(case: TenantCase) -> Answer:
         return unknown(same(case.words), _UNKNOWN_STATE)
     if case.is_joining and case.row and case.row.started:
         return _aged(case, case.row.status, case.row.started, (limits.transition_max,) * 2)
+    if case.is_joining and case.memory and case.since_last and case.remembered and not case.remembered.round_id:
+        return _aged(case, "no row", case.memory.checked_at, (limits.transition_max,) * 2)
     if state in {ArchiveState.DOING, ArchiveState.STOP}:
         return ok(both("{s}: nothing is on its way", "{s}：没有过渡状态", s=case.words))
     if state is ArchiveState.INTERRUPTED:
@@ -100,7 +102,10 @@ def _state_age(case: TenantCase) -> Answer:
         return Answer(Level.FAIL, observed, both("not INTERRUPTED", "未中断"), _RESTART)
     last = case.remembered
     since = case.record.state_since or (last.state_since if last and last.state == str(state) else None)
-    if since is None and state is ArchiveState.BEGINNING and case.row:
+    told = case.record.state_told
+    if since is None and told not in {None, state}:
+        return ok(both("{s}, since a moment ago", "{s}，刚刚开始", s=case.words))
+    if since is None and case.row and _has_begun_nothing(case):
         since = case.row.started
     suspended = state is ArchiveState.SUSPEND
     edges = (limits.suspend_warn, limits.suspend_fail) if suspended else (limits.transition_max,) * 2

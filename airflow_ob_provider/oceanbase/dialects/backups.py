@@ -306,7 +306,7 @@ class BackupReader(ABC):
         answer = self._part(Part.EVENTS, self.events_query)
         if not isinstance(answer, list):
             return _missing(catalog, Part.EVENTS, answer)
-        since: dict[int, datetime | None] = {}
+        since: dict[int, tuple[datetime | None, ArchiveState]] = {}
         broken: set[Group] = set()
         for row in answer:
             values = {text(row, f"name{n}"): text(row, f"value{n}") for n in range(1, 7)}
@@ -314,19 +314,30 @@ class BackupReader(ABC):
             status = values.get("new_status") or values.get("status", "")
             if not (who.isdigit() and number.isdigit()):
                 continue
-            since.setdefault(int(who), self._happened(row))
+            since.setdefault(int(who), (self._happened(row), ArchiveState.parse(status)))
             if status == ArchiveState.INTERRUPTED:
                 broken.add((int(who), int(number)))
-        return replace(catalog, tenants=tuple(self._with_event(record, since, broken) for record in catalog.tenants))
+        return replace(
+            catalog,
+            tenants=tuple(
+                self._with_event(record, catalog.state_of(record), since, broken) for record in catalog.tenants
+            ),
+        )
 
     def _with_event(
-        self, record: TenantRecord, since: Mapping[int, datetime | None], broken: set[Group]
+        self,
+        record: TenantRecord,
+        state: ArchiveState,
+        since: Mapping[int, tuple[datetime | None, ArchiveState]],
+        broken: set[Group],
     ) -> TenantRecord:
         key = 0 if self.scope is Scope.CLUSTER else record.tenant.tenant_id
         rounds = tuple(
             replace(one, was_interrupted=one.was_interrupted or (key, one.round_id) in broken) for one in record.rounds
         )
-        found = replace(record, rounds=rounds, state_since=since.get(key))
+        at, told = since.get(key, (None, None))
+        # From 4.1 on mode and destination tell of a state a pass before STATUS and its event do.
+        found = replace(record, rounds=rounds, state_since=at if told is state else None, state_told=told)
         return replace(found, recovery=self._recovery(found)) if record.recovery else found
 
     def _happened(self, row: Row) -> datetime | None:

@@ -96,6 +96,16 @@ def test_a_checkpoint_that_does_not_move_is_stuck_after_the_time_a_healthy_one_s
         assert "has not moved for 3 min 1 s" in report.says("checkpoint_moved")
 
 
+def test_the_checkpoint_of_another_round_is_not_stuck(world):
+    """Although it is where the one before was."""
+    one = world().lag(300)
+    one.check()
+    one.store.memory = one.store.memory.replace('[1002, 1, "DOING"', '[1002, 0, "DOING"')
+    report = one.frozen(HOUR).check()
+    assert report.tenant()["lag_state"] == "delayed"
+    assert report.rule("checkpoint_moved")["level"] == "OK"
+
+
 def test_an_idle_tenant_is_archived_as_well(world):
     one = world("4.2.5", tenants=0)
     one.box.create_tenant("tenant1", idle=True)

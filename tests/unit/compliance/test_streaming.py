@@ -205,6 +205,67 @@ def test_a_stop_that_hangs(world):
         assert "10 min" in report.hint("state_age")
 
 
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("SET LOG_ARCHIVE_DEST_STATE = 'DEFER' TENANT = tenant1", "DOING, DEFER"),
+        ("NOARCHIVELOG TENANT = tenant1", "DOING, NOARCHIVELOG"),
+    ],
+)
+def test_a_state_that_was_asked_for_a_moment_ago_has_not_lasted_for_weeks(world, statement, words):
+    """Mode and destination tell of it a pass before STATUS does; the event on record is of the state before."""
+    one = world("4.2.5").healthy()
+    one.check()
+    one.sql(f"ALTER SYSTEM {statement}")
+    report = one.check()
+    assert report.tenant()["archive_status"] == words
+    assert report.level("state_age") == "OK"
+    one.box.faults.dead_medium = True
+    one.box.faults.error_once = []
+    report = one.check(transition_max=0)
+    assert report.level("state_age") == "OK", "remembered since the check before, at this very moment"
+
+
+def test_a_round_that_was_asked_for_a_moment_ago_has_not_been_preparing_for_days(world):
+    one = world("4.2.5")
+    one.history.round(1, NOW - 9 * DAY, NOW - 3 * DAY)
+    one.sql("ALTER SYSTEM ARCHIVELOG TENANT = tenant1")
+    report = one.check()
+    assert report.tenant()["archive_status"] == "STOP, ARCHIVELOG, not begun yet"
+    assert report.level("state_age") == "OK"
+    assert report.level("status", "tenant1") == "WARN"
+
+
+def test_a_suspended_archive_that_goes_on_is_not_as_old_as_its_round(world):
+    one = _suspended(world(), NOW - HOUR)
+    one.sql("ALTER SYSTEM SET LOG_ARCHIVE_DEST_STATE = 'ENABLE' TENANT = tenant1")
+    report = one.check()
+    assert report.tenant()["archive_status"] == "SUSPEND, ENABLE, not resumed yet"
+    assert report.level("state_age") == "OK"
+    assert report.level("lag", "tenant1") == "FAIL", "it is an hour behind"
+    one = _suspended(world(), NOW - HOUR)
+    one.sql("ALTER SYSTEM SET LOG_ARCHIVE_DEST_STATE = 'ENABLE' TENANT = tenant1")
+    one.unreadable("DBA_OB_ROOTSERVICE_EVENT_HISTORY")
+    report = one.check()
+    assert report.level("state_age", "tenant1") == "UNKNOWN", "not 20 days"
+    one.check()
+    assert one.check().level("state_age") == "OK", "remembered"
+
+
+def test_a_round_of_3_x_that_begins_shows_when_its_tenant_was_created(world):
+    """And not when it began itself, which would be a hole that ends before it starts."""
+    one = world("3.1.5").healthy()
+    one.sql("ALTER SYSTEM NOARCHIVELOG")
+    one.advance(MINUTE)
+    one.sql("ALTER SYSTEM ARCHIVELOG")
+    report = one.advance(5 * SECOND).check()
+    assert report.tenant()["archive_status"] == "BEGINNING"
+    assert report.level("rounds_adjacent") == "OK"
+    assert report.level("holes_covered", "tenant1") == "FAIL"
+    report = one.advance(5 * MINUTE).check()
+    assert "(round 1 to 2)" in report.says("rounds_adjacent")
+
+
 # --- 3.x: tenants of a cluster ---
 
 
@@ -236,6 +297,21 @@ def test_a_tenant_without_a_row_in_a_cluster_that_archives_joins_by_itself(world
     assert not [found for found in report.findings if found.endswith("/tenant1")]
     report = one.advance(5 * MINUTE).check()
     assert report.level("status", "newcomer") == "OK"
+
+
+@pytest.mark.parametrize(("before", "level"), [("07:30:00", "OK"), ("07:29:59", "FAIL")])
+def test_a_tenant_that_never_joins_is_no_warning_for_ever(world, before, level):
+    one = world("3.1.5").healthy()
+    one.box.create_tenant("newcomer")
+    assert one.check().level("state_age") == "OK"
+    one.store.memory = one.store.memory.replace(
+        '"checked_at": "2024-06-21T08:00:00', f'"checked_at": "2024-06-21T{before}'
+    )
+    report = one.check()
+    assert report.level("state_age", "newcomer") == level
+    assert report.level("state_age", "tenant1") == "OK"
+    if level == "FAIL":
+        assert report.says("state_age", "newcomer") == "no row for 30 min 1 s"
 
 
 def test_a_tenant_that_is_joining_may_take_half_an_hour(world):

@@ -31,7 +31,7 @@ _INTEGERS = (
     exp.Like, exp.Between, exp.Exists, exp.RowNumber, exp.Length, exp.NullSafeEQ, exp.IntDiv, exp.Boolean,
     exp.RegexpLike,
 )  # fmt: skip
-_TEXTS = (exp.Concat, exp.Upper, exp.Lower, exp.Substring, exp.Trim, exp.GroupConcat)
+_TEXTS = (exp.Concat, exp.Upper, exp.Lower, exp.Substring, exp.Trim, exp.GroupConcat, exp.Pad)
 _FIXED = ((_INTEGERS, "bigint"), (_TEXTS, "varchar"), ((exp.Avg,), "decimal:4"))
 _SAME_AS_ARGUMENT = (
     exp.Alias, exp.Window, exp.Neg, exp.Max, exp.Min, exp.Paren, exp.Abs, exp.Nullif, exp.FirstValue, exp.LastValue,

@@ -119,6 +119,8 @@ def _kind(node: exp.Expr | None, sources: Sources, tables: Sources) -> str:
     if isinstance(node, exp.Subquery):
         columns = _columns(node.this, tables | sources)
         return columns[0][1] if columns else ""
+    if isinstance(node, exp.Collate):
+        return _kind(node.this, sources, tables)
     if isinstance(node, exp.Binary):
         return _arithmetic_kind(node, sources, tables)
     if isinstance(node, exp.Sum):

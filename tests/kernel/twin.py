@@ -87,7 +87,8 @@ def _without_ties(answer: Result | Refused, sql: str) -> object:
     if isinstance(answer, Refused):
         return answer.errno, answer.message
     names = [column.name.lower() for column in answer.columns]
-    order = re.findall(r"([\w.]+)(?: DESC)?(?:,|$)", sql.rpartition(" ORDER BY ")[2]) if " ORDER BY " in sql else []
+    ordered_by = sql.rpartition(" ORDER BY ")[2].partition(" LIMIT ")[0] if " ORDER BY " in sql else ""
+    order = re.findall(r"([\w.]+)(?: DESC)?(?:,|$)", ordered_by)
     keys = [names.index(name.rpartition(".")[2].lower()) for name in order]
     ordered = [tuple(row[key] for key in keys) for row in answer.rows]
     return answer.columns, sorted(answer.rows, key=repr), ordered

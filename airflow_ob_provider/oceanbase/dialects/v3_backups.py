@@ -135,7 +135,7 @@ SELECT of_tenant, of_round, {PIECE_SUMS}
   FROM {_PIECES} WHERE COPY_ID = 0 AND TENANT_ID <> {SYS_TENANT_ID}) f GROUP BY of_tenant, of_round) p
     ON p.of_round = r.LOG_ARCHIVE_ROUND AND p.of_tenant = r.TENANT_ID
  WHERE r.TENANT_ID <> {SYS_TENANT_ID}
- ORDER BY r.TENANT_ID, r.LOG_ARCHIVE_ROUND"""
+ ORDER BY tenant_id, round_id"""
 
     def round_row(self, row: Row) -> RoundRow:
         """A row of :meth:`rounds_query`."""
@@ -175,7 +175,7 @@ SELECT s.TENANT_ID AS tenant_id, r.LOG_ARCHIVE_ROUND AS round_id,
 SELECT TENANT_ID AS tenant_id, ROUND_ID AS round_id, BACKUP_PIECE_ID AS piece_id, STATUS AS status,
        FILE_STATUS AS file_status, START_TS AS started, MAX_TS AS ended, CHECKPOINT_TS AS checkpoint
   FROM {_PIECES} WHERE COPY_ID = 0 AND ({which})
- ORDER BY TENANT_ID, ROUND_ID DESC, BACKUP_PIECE_ID DESC LIMIT {MAX_PIECES}"""
+ ORDER BY tenant_id, round_id DESC, piece_id DESC LIMIT {MAX_PIECES}"""
 
     def stretch(self, row: Row) -> Stretch:
         """A row of :meth:`pieces_query`."""
@@ -196,7 +196,7 @@ SELECT TENANT_ID AS tenant_id, ROUND_ID AS round_id, BACKUP_PIECE_ID AS piece_id
 SELECT TENANT_ID AS tenant_id, BS_KEY AS set_id, STATUS AS status, FILE_STATUS AS file_status,
        START_TIME AS started, COMPLETION_TIME AS completed
   FROM {_SETS} WHERE COPY_ID = 0 AND BACKUP_TYPE = 'D' AND TENANT_ID IN ({tenant_list(tenant_ids)})
- ORDER BY TENANT_ID, BS_KEY DESC LIMIT {MAX_SETS}"""
+ ORDER BY tenant_id, set_id DESC LIMIT {MAX_SETS}"""
 
     def full(self, row: Row) -> FullBackup | None:
         """A row of :meth:`sets_query`."""
@@ -210,7 +210,7 @@ SELECT TENANT_ID AS tenant_id, BS_KEY AS set_id, STATUS AS status, FILE_STATUS A
         return (
             f"SELECT gmt_create AS at, event, {values} FROM oceanbase.__all_rootservice_event_history "
             "WHERE module = 'log_archive' AND event IN ('change_status', 'handle_start_log_archive', "
-            "'handle_stop_log_archive') ORDER BY gmt_create DESC LIMIT 500"
+            "'handle_stop_log_archive') ORDER BY at DESC LIMIT 500"
         )
 
     def streams_query(self, groups: Iterable[Group]) -> str | None:
@@ -220,7 +220,7 @@ SELECT TENANT_ID AS tenant_id, BS_KEY AS set_id, STATUS AS status, FILE_STATUS A
 SELECT TENANT_ID AS tenant_id, SVR_IP AS svr_ip, SVR_PORT AS svr_port, TABLE_ID AS table_id,
        PARTITION_ID AS partition_id, MAX_NEXT_TIME AS checkpoint, STATUS AS status
   FROM oceanbase.CDB_OB_BACKUP_ARCHIVELOG_PROGRESS WHERE TENANT_ID IN ({tenants})
- ORDER BY MAX_NEXT_TIME LIMIT 100"""
+ ORDER BY checkpoint LIMIT 100"""
 
     def stream(self, row: Row) -> tuple[int, Stream]:
         """A row of :meth:`streams_query`."""

@@ -185,7 +185,7 @@ class V4Backups(BackupReader):
 
     def rounds_query(self) -> str:
         """All rounds, each with its pieces counted."""
-        tenant, window = self._tenant, f"(PARTITION BY {self._tenant}ROUND_ID ORDER BY PIECE_ID)"
+        window = f"(PARTITION BY {self._tenant}ROUND_ID ORDER BY PIECE_ID)"
         columns = PIECE_COLUMNS.format(piece="PIECE_ID", window=window, linked=_LINKED.format(window=window))
         own, grouped = ("TENANT_ID AS of_tenant, ", "of_tenant, ") if self._is_sys else ("", "")
         return f"""
@@ -198,7 +198,7 @@ SELECT {grouped}of_round, {PIECE_SUMS}
        {columns}
   FROM {self._views.view("ARCHIVELOG_PIECE_FILES")}) f GROUP BY {grouped}of_round) p
     ON p.of_round = r.ROUND_ID{" AND p.of_tenant = r.TENANT_ID" if self._is_sys else ""}
- ORDER BY {"r." if tenant else ""}{tenant}r.ROUND_ID"""
+ ORDER BY tenant_id, round_id"""
 
     def round_row(self, row: Row) -> RoundRow:
         """A row of :meth:`rounds_query`."""
@@ -242,7 +242,7 @@ SELECT {"TENANT_ID" if self._is_sys else "NULL"} AS tenant_id, ROUND_ID AS round
        STATUS AS status, FILE_STATUS AS file_status, START_SCN AS started, END_SCN AS ended,
        CHECKPOINT_SCN AS checkpoint
   FROM {self._views.view("ARCHIVELOG_PIECE_FILES")} WHERE {self._which(groups)}
- ORDER BY {self._tenant}ROUND_ID DESC, PIECE_ID DESC LIMIT {MAX_PIECES}"""
+ ORDER BY tenant_id, round_id DESC, piece_id DESC LIMIT {MAX_PIECES}"""
 
     def _which(self, groups: Iterable[Group]) -> str:
         one = "(TENANT_ID = {} AND ROUND_ID = {})" if self._is_sys else "ROUND_ID = {1}"
@@ -265,7 +265,7 @@ SELECT {"TENANT_ID" if self._is_sys else "NULL"} AS tenant_id, BACKUP_SET_ID AS 
        STATUS AS status, FILE_STATUS AS file_status, START_REPLAY_SCN AS logs_from, MIN_RESTORE_SCN AS restores_from,
        START_TIMESTAMP AS started_at
   FROM {self._views.view("BACKUP_SET_FILES")} WHERE {which}{_FULL}
- ORDER BY {self._tenant}BACKUP_SET_ID DESC LIMIT {MAX_SETS}"""
+ ORDER BY tenant_id, set_id DESC LIMIT {MAX_SETS}"""
 
     def full(self, row: Row) -> FullBackup | None:
         """A row of :meth:`sets_query`."""
@@ -283,7 +283,7 @@ SELECT {"TENANT_ID" if self._is_sys else "NULL"} AS tenant_id, BACKUP_SET_ID AS 
             "SELECT TIMESTAMP AS at, EVENT AS event, NAME1 AS name1, VALUE1 AS value1, NAME2 AS name2, "
             "VALUE2 AS value2, NAME3 AS name3, VALUE3 AS value3, NAME4 AS name4, VALUE4 AS value4, NAME5 AS name5, "
             "VALUE5 AS value5, NAME6 AS name6, VALUE6 AS value6 FROM oceanbase.DBA_OB_ROOTSERVICE_EVENT_HISTORY "
-            "WHERE MODULE = 'log_archive' AND EVENT = 'change_status' ORDER BY TIMESTAMP DESC LIMIT 500"
+            "WHERE MODULE = 'log_archive' AND EVENT = 'change_status' ORDER BY at DESC LIMIT 500"
         )
 
     def streams_query(self, groups: Iterable[Group]) -> str | None:

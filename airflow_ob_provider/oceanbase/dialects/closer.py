@@ -105,7 +105,7 @@ class CloserLook:
         )
         looked = replace(record, rounds=rounds, bad_pieces=bad, fulls=fulls if all_sets else record.fulls)
         looked = replace(looked, recovery=self._recovery(looked))
-        if not all_sets and _speaks_for_unknown(looked):
+        if not all_sets and (_speaks_for_unknown(looked) or (record.suspects and _speaks_for_others(looked))):
             return replace(looked, recovery=None, doubt=f"more than {MAX_SETS} backup sets: look at this one by itself")
         return looked
 
@@ -217,6 +217,11 @@ def _speaks_for_unknown(record: TenantRecord) -> bool:
         and any(_began_in(one, full.logs_from) for one in record.rounds)
         for full in record.fulls
     )
+
+
+def _speaks_for_others(record: TenantRecord) -> bool:
+    """Between the two sets of a round that is not whole may be some that can't be restored."""
+    return any(full.stands_for > 1 for full in record.fulls)
 
 
 def _began_in(one: Round, at: datetime | None) -> bool:

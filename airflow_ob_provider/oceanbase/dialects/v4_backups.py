@@ -172,7 +172,8 @@ class V4Backups(BackupReader):
             LogDisk(int(high), int(low), recycles or 80, stops or 95) if low.isdecimal() and high.isdecimal() else None
         )
         policy = next((low for (part, _), (low, _) in found.items() if part == "policy"), "")
-        at, status, _, comment = (found.get(("clean", ""), ("", ""))[1] or "|||").split("|", 3)
+        job = found.get(("clean", ""), ("", ""))[1]
+        at, status, _, comment = [*job.split("|", 3), "", "", ""][:4]
         dest_id = self._dest_ids.get(record.tenant.tenant_id, "")
         checked = found.get(("storage", dest_id), ("", ""))[1]
         return replace(

@@ -15,8 +15,8 @@ from airflow_ob_provider.oceanbase.windows import CauseKind, SetProblem, Window
 from airflow_ob_provider.sandbox import Sandbox
 from tests.unit.oceanbase.catalog_box import DAY, NOW, V3, V4, at, cluster, day, healthy, read
 
-EVERY = pytest.mark.parametrize("profile", (*V3, *V4))
-EITHER = pytest.mark.parametrize("profile", ("3.1.5", "4.2.5"))
+EVERY = pytest.mark.parametrize("profile", [*V3, *V4])
+EITHER = pytest.mark.parametrize("profile", ["3.1.5", "4.2.5"])
 SETS = "CDB_OB_BACKUP_SET_FILES"
 ROUNDS = {"3": "CDB_OB_BACKUP_ARCHIVELOG_SUMMARY", "4": "CDB_OB_ARCHIVELOG_SUMMARY"}
 PIECES = {"3": "CDB_OB_BACKUP_PIECE_FILES", "4": "CDB_OB_ARCHIVELOG_PIECE_FILES"}

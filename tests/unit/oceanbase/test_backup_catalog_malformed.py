@@ -162,6 +162,14 @@ def test_counts_and_attempts_that_cannot_be_read(profile: str, name: str, value:
     assert (found.recovery, found.doubt[:14]) == (None, "data backups: ")
 
 
+@EITHER
+def test_attempt_without_a_beginning_is_none(profile: str) -> None:
+    with cluster(profile) as box:
+        healthy(box)
+        found = second(changed(box, BACKUPS, setting("attempt", None), of=SECOND[profile]))
+    assert (found.attempt, found.doubt) == (None, "")
+
+
 @pytest.mark.parametrize("name", ["earliest", "latest"])
 @EITHER
 def test_bounds_of_many_sets_that_cannot_be_read(profile: str, name: str) -> None:

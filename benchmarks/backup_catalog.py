@@ -9,7 +9,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pymysql
@@ -27,6 +27,7 @@ from airflow_ob_provider.sandbox.kernel import Kernel, KernelEngine
 from tests.kernel.twin import Twin
 
 NOW = datetime.fromisoformat("2026-03-20T12:00:00")
+CST = timezone(timedelta(hours=8))
 PIECES, SETS = "CDB_OB_ARCHIVELOG_PIECE_FILES", "CDB_OB_BACKUP_SET_FILES"
 ROUNDS = 5
 """The best of so many runs counts."""
@@ -47,6 +48,8 @@ class Fleet:
         backup_catalog(V4Backups(V4Dialect(detect_version(twin), twin)))  # fills the tables, and both engines agree
         self._version = twin(Statement.read("SELECT version() AS version, @@version_comment AS comment"))
         self._connection = pymysql.connect(host=kernel.host, port=kernel.port, user="root@sys", read_timeout=600)
+        with self._connection.cursor() as cursor:  # the clock of the fleet
+            cursor.execute(f"SET time_zone = '+08:00', timestamp = {NOW.replace(tzinfo=CST).timestamp():.0f}")
         self.times: dict[str, float] = {}
 
     def __call__(self, statement: Statement) -> Any:

@@ -135,6 +135,31 @@ def test_samples_of_the_manuals(
     assert (oldest and oldest.isoformat()) == proven_until
 
 
+def test_backup_catalog_of_the_manuals(engines: Callable[[str], KernelEngine]) -> None:
+    """What can be restored by the rows that the manuals print."""
+    with Sandbox("3.2.4", manual_clock=True, start_time=START) as box:
+        twin = Twin(box, engines("3.2.4"), rows=samples.rows_of(samples.DOING_3))
+        first, other = dialect_for(detect_version(twin), twin).backup_catalog().tenants
+    assert first.recovery is not None
+    assert (first.recovery.windows, len(first.recovery.gaps)) == ((), 1)
+    assert [full.set_id for full in first.fulls] == [3]
+    assert other.fulls == ()
+    with Sandbox("4.2.5", manual_clock=True, start_time=START) as box:
+        twin = Twin(box, engines("4.2.5"), rows=samples.rows_of(samples.DOING_4))
+        (found,) = dialect_for(detect_version(twin), twin).backup_catalog().tenants
+    assert found.recovery is not None
+    (window,) = found.recovery.windows
+    assert (window.start.isoformat(), window.set_id) == ("2022-06-20T12:23:08.756316+08:00", 1)
+    assert window.end.isoformat() == "2022-06-21T08:00:00+08:00"
+    assert found.attempt is not None
+    assert (found.attempt.set_id, found.attempt.status, found.attempt.is_full) == (2, "FAILED", False)
+    assert found.cleanup is not None
+    assert (found.cleanup.window, found.cleanup.last_status) == ("7d", "COMPLETED")
+    assert found.log_disk is not None
+    assert (found.log_disk.in_use, found.log_disk.size) == (2097152000, 5798205849)
+    assert found.storage_checked is not None
+
+
 # --- what the simulated clusters show ---------------------------------------------------------------------------------
 
 

@@ -48,7 +48,8 @@ class Fleet:
         backup_catalog(V4Backups(V4Dialect(detect_version(twin), twin)))  # fills the tables, and both engines agree
         self._version = twin(Statement.read("SELECT version() AS version, @@version_comment AS comment"))
         self._connection = pymysql.connect(host=kernel.host, port=kernel.port, user="root@sys", read_timeout=600)
-        with self._connection.cursor() as cursor:  # the clock of the fleet
+        with self._connection.cursor() as cursor:  # the clock of the fleet; all rows take more than the usual 10 s
+            cursor.execute("SET ob_query_timeout = 600000000, ob_trx_timeout = 600000000")
             cursor.execute(f"SET time_zone = '+08:00', timestamp = {NOW.replace(tzinfo=CST).timestamp():.0f}")
         self.times: dict[str, float] = {}
 

@@ -150,6 +150,12 @@ def _concat_ws(separator: Any, *values: Any) -> str | None:
     return None if separator is None else str(separator).join(str(v) for v in values if v is not None)
 
 
+def _lpad(text: Any, length: int | None, fill: str | None) -> str | None:
+    if text is None or length is None or fill is None or length < 0:
+        return None
+    return (str(fill) * length)[: max(0, length - len(str(text)))] + str(text)[:length]
+
+
 def make_group_concat(separator: str, ordering: str, *, distinct: bool = False) -> type:
     """The class of a GROUP_CONCAT aggregate with this separator; ``ordering``: '', 'ASC' or 'DESC' of the key."""
 
@@ -181,6 +187,7 @@ FUNCTIONS: dict[str, tuple[int, Callable[..., Any], str]] = {
     "ob_strptime": (2, _strptime, "datetime"),
     "ob_left": (2, lambda text, count: None if text is None else str(text)[:count], "varchar"),
     "ob_right": (2, lambda text, count: None if text is None else str(text)[-count:], "varchar"),
+    "lpad": (3, _lpad, "varchar"),
     "ob_length": (1, lambda text: None if text is None else len(str(text).encode()), "bigint"),
     "ob_unix_timestamp": (1, _unix_timestamp, ""),
     "time_to_usec": (1, _time_to_usec, "bigint"),

@@ -31,7 +31,7 @@ _INTEGERS = (
     exp.Like, exp.Between, exp.Exists, exp.Length, exp.NullSafeEQ, exp.IntDiv, exp.Boolean,
     exp.RegexpLike, exp.Ntile,
 )  # fmt: skip
-_TEXTS = (exp.Concat, exp.Upper, exp.Lower, exp.Substring, exp.Trim, exp.GroupConcat)
+_TEXTS = (exp.Concat, exp.Upper, exp.Lower, exp.Substring, exp.Trim, exp.GroupConcat, exp.Pad)
 _NUMBERS_OF_ROWS = (exp.RowNumber, exp.Rank, exp.DenseRank)
 _FIXED = ((_INTEGERS, "bigint"), (_NUMBERS_OF_ROWS, "ubigint"), (_TEXTS, "varchar"), ((exp.Avg,), "decimal:4"))
 _SAME_AS_ARGUMENT = (
@@ -120,6 +120,8 @@ def _kind(node: exp.Expr | None, sources: Sources, tables: Sources) -> str:
     if isinstance(node, exp.Subquery):
         columns = _columns(node.this, tables | sources)
         return columns[0][1] if columns else ""
+    if isinstance(node, exp.Collate):
+        return _kind(node.this, sources, tables)
     if isinstance(node, exp.Binary):
         return _arithmetic_kind(node, sources, tables)
     if isinstance(node, exp.Sum):

@@ -57,6 +57,8 @@ class Rewriter:
             exp.Select: self._select,
             exp.Union: self._union,
             exp.GroupConcat: self._group_concat,
+            exp.Max: self._extreme,
+            exp.Min: self._extreme,
             exp.Add: lambda n: self._interval(n, 1),
             exp.Sub: lambda n: self._interval(n, -1),
             exp.DateAdd: lambda n: self._date_add(n, 1),
@@ -157,6 +159,13 @@ class Rewriter:
         text = separator.name if separator else ","
         self.aggregates[name] = functions.make_group_concat(text, ordering, distinct=distinct)
         return _call(name, value, key)
+
+    @staticmethod
+    def _extreme(node: exp.Max | exp.Min) -> exp.Expr:
+        """Texts are compared as utf8mb4_general_ci also where they are computed; numbers don't mind."""
+        if not node.expressions:
+            node.set("this", exp.Collate(this=node.this, expression=exp.var("NOCASE")))
+        return node
 
     def _interval(self, node: exp.Add | exp.Sub, sign: int) -> exp.Expr:
         interval = node.expression

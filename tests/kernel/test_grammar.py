@@ -393,8 +393,9 @@ READERS: dict[str, Reader] = {
     "timestamp_services": lambda found: found.timestamp_services(),
     "cluster_role": lambda found: found.cluster_role(),
     "clock_deviations": lambda found: found.clock_deviations(),
+    "backup_catalog": lambda found: found.backup_catalog(),
 }
-NO_SQL = {"catalogue", "check_scope", "count", "freeze_advised", "of_tenant", "read", "version"}
+NO_SQL = {"catalogue", "check_scope", "count", "freeze_advised", "of_tenant", "read", "snapshot", "version"}
 
 
 def read_all(found: Any, fake: Any, server: Server, *, leave_out: str = "") -> Counter[int]:

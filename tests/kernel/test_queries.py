@@ -17,9 +17,14 @@ from typing import Any
 import pytest
 
 import airflow_ob_provider.oceanbase.dialects as dialects
+from airflow_ob_provider.oceanbase.catalog import Part
 from airflow_ob_provider.oceanbase.destination import Destination
 from airflow_ob_provider.oceanbase.dialects import Dialect, detect_version, dialect_for
+from airflow_ob_provider.oceanbase.dialects.backup_reader import BackupReader
+from airflow_ob_provider.oceanbase.dialects.v3 import V3Dialect
+from airflow_ob_provider.oceanbase.dialects.v3_backups import V3Backups
 from airflow_ob_provider.oceanbase.dialects.v4 import V4Dialect
+from airflow_ob_provider.oceanbase.dialects.v4_backups import V4Backups
 from airflow_ob_provider.oceanbase.errors import ServerError
 from airflow_ob_provider.oceanbase.rows import UnreadableError
 from airflow_ob_provider.sandbox import Sandbox
@@ -76,6 +81,29 @@ def questions(dialect: Dialect) -> Iterator[Callable[[], Any]]:
         yield dialect.destinations
         yield lambda: dialect.parameters("archive_lag_target", "log_archive_concurrency")
         yield lambda: dialect.read(dialect.catalogue.log_streams({1002: 1, 1004: 2}))
+    yield from backup_questions(dialect)
+
+
+def backup_questions(dialect: Dialect) -> Iterator[Callable[[], Any]]:
+    """The backup catalog, and each query of it whether or not something is wrong."""
+    yield dialect.backup_catalog
+    reader: BackupReader
+    if isinstance(dialect, V4Dialect):
+        reader = V4Backups(dialect)
+    else:
+        assert isinstance(dialect, V3Dialect)
+        reader = V3Backups(dialect)
+    yield reader.state  # by which a user tenant of 4.x is known
+    groups = [(1001, 1), (1002, 1), (1002, 2)]
+    yield lambda: dialect.read(reader.rounds_query())
+    yield lambda: dialect.read(reader.backups_query())
+    yield lambda: dialect.read(reader.pieces_query(groups))
+    yield lambda: dialect.read(reader.sets_query([1001, 1002]))
+    yield lambda: dialect.read(reader.events_query())
+    yield lambda: dialect.read(reader.streams_query(groups) or "SELECT 1 AS one")
+    yield lambda: dialect.read(" UNION ALL ".join(reader.upkeep_queries().values()))
+    for part in Part:
+        yield lambda part=part: dialect.read(reader.upkeep_queries().get(part, "SELECT 1 AS one"))
 
 
 # --- what the manuals show  ------------------------------------------------------------------------------------------
@@ -105,6 +133,31 @@ def test_samples_of_the_manuals(
     assert {row.tenant.name: row.status for row in archive.rows} == states
     oldest = min(row.checkpoint for row in archive.rows) if proven_until else None
     assert (oldest and oldest.isoformat()) == proven_until
+
+
+def test_backup_catalog_of_the_manuals(engines: Callable[[str], KernelEngine]) -> None:
+    """What can be restored by the rows that the manuals print."""
+    with Sandbox("3.2.4", manual_clock=True, start_time=START) as box:
+        twin = Twin(box, engines("3.2.4"), rows=samples.rows_of(samples.DOING_3))
+        first, other = dialect_for(detect_version(twin), twin).backup_catalog().tenants
+    assert first.recovery is not None
+    assert (first.recovery.windows, len(first.recovery.gaps)) == ((), 1)
+    assert [full.set_id for full in first.fulls] == [3]
+    assert other.fulls == ()
+    with Sandbox("4.2.5", manual_clock=True, start_time=START) as box:
+        twin = Twin(box, engines("4.2.5"), rows=samples.rows_of(samples.DOING_4))
+        (found,) = dialect_for(detect_version(twin), twin).backup_catalog().tenants
+    assert found.recovery is not None
+    (window,) = found.recovery.windows
+    assert (window.start.isoformat(), window.set_id) == ("2022-06-20T12:23:08.756316+08:00", 1)
+    assert window.end.isoformat() == "2022-06-21T08:00:00+08:00"
+    assert found.attempt is not None
+    assert (found.attempt.set_id, found.attempt.status, found.attempt.is_full) == (2, "FAILED", False)
+    assert found.cleanup is not None
+    assert (found.cleanup.window, found.cleanup.last_status) == ("7d", "COMPLETED")
+    assert found.log_disk is not None
+    assert (found.log_disk.in_use, found.log_disk.size) == (2097152000, 5798205849)
+    assert found.storage_checked is not None
 
 
 # --- what the simulated clusters show ---------------------------------------------------------------------------------
@@ -145,6 +198,12 @@ _WORDS = {
     "ACTION": ("minor merge", "major merge", ""),
     "NAME": ("path", "binding", "state", "piece_switch_interval", "PATH", "archive_lag_target",
              "log_archive_concurrency", "backup_dest", "ob_timestamp_service"),
+    "BACKUP_TYPE": ("FULL", "INC", "D", "I", ""),
+    "POLICY_NAME": ("default", "log_only"),
+    "RECOVERY_WINDOW": ("7d", ""),
+    "COMMENT": ("", "no space | left", "备份"),
+    "MODULE": ("log_archive", "backup"),
+    "EVENT": ("change_status", "handle_start_log_archive", "freeze_piece"),
     "VALUE": ("file:///data/nfs", "ENABLE", "DEFER", "OPTIONAL", "", "1d", "120s", "0", "1"),
 }  # fmt: skip
 _NUMBERS = {
@@ -157,6 +216,9 @@ _NUMBERS = {
     "PIECE_ID": (1, 2, 3),
     "BACKUP_PIECE_ID": (0, 1, 2, 3),
     "LS_ID": (1, 1001, 1002),
+    "BACKUP_SET_ID": (1, 2, 9, 10),
+    "BS_KEY": (1, 2, 9, 10),
+    "DEST_ID": (1001, 1002),
 }
 _TEXTS = ("", "MAX", "2026-03-01 11:58:00.000000", "2026-03-01 11:59:30.5", "x", "1")
 

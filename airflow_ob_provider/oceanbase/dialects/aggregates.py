@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from airflow_ob_provider.oceanbase.catalog import Attempt
@@ -14,46 +15,60 @@ from airflow_ob_provider.oceanbase.windows import CLEANED, FullBackup, SetProble
 At = Callable[[Row, str], datetime | None]
 """Reads a time of a row: of the logs (4.x: a system change number), or of the server's clock."""
 
-FILE_STATUS_SUMS = """COUNT(*) AS pieces,
-       SUM(CASE WHEN FILE_STATUS IN ('EXPIRED', 'DELETING', 'DELETED') THEN 1 ELSE 0 END) AS cleaned,
-       SUM(CASE WHEN FILE_STATUS IN ('INCOMPLETE', 'INCOMPELTE') THEN 1 ELSE 0 END) AS incomplete,
-       SUM(CASE WHEN FILE_STATUS = 'AVAILABLE' THEN 1 ELSE 0 END) AS available"""
+PIECE_COLUMNS = """CASE WHEN FILE_STATUS = 'AVAILABLE' THEN 1 WHEN FILE_STATUS IN ('INCOMPLETE', 'INCOMPELTE') THEN 2
+            WHEN FILE_STATUS IN ('EXPIRED', 'DELETING', 'DELETED') THEN 3 ELSE 4 END AS kind,
+       CASE WHEN STATUS = 'FROZEN' THEN NULL ELSE {piece} END AS open_id,
+       {piece} - CAST(ROW_NUMBER() OVER {window} AS SIGNED) AS shift,
+       CASE WHEN {linked} THEN 0 ELSE 1 END AS is_break"""
+"""Of one piece, next to ``piece_id``, ``begins`` and ``ends``; ``linked``: it begins where the one before ends.
+
+Only a look at each piece and the one before can tell: sums of lengths come out right where a hole and an overlap are
+of one size, and so do counts of numbers where one is missing and another is there twice.
+"""
+PIECE_SUMS = """COUNT(*) AS pieces, MIN(piece_id) AS first_id, MAX(piece_id) AS newest_id,
+       MAX(shift) - MIN(shift) AS jumps, SUM(is_break) AS breaks,
+       COUNT(CASE WHEN kind = 1 THEN 1 END) AS available, COUNT(CASE WHEN kind = 2 THEN 1 END) AS incomplete,
+       COUNT(CASE WHEN kind = 3 THEN 1 END) AS cleaned, MAX(CASE WHEN kind = 2 THEN piece_id END) AS incomplete_last,
+       MAX(CASE WHEN kind = 3 THEN piece_id END) AS cleaned_last, COUNT(open_id) AS open_pieces,
+       MIN(open_id) AS open_first, MIN(begins) AS oldest_from, MAX(begins) AS newest_from, MAX(ends) AS newest_to,
+       MIN(CASE WHEN kind = 1 THEN begins END) AS available_from"""
+"""Of the pieces of one round."""
 
 
 def stretches_of(row: Row, at: At, *, new_may_be_incomplete: bool) -> tuple[Stretch, ...] | None:
     """The pieces of a round from one row about all of them; None if they are not whole, so each must be looked at.
 
     Whole is: numbered without a hole, each beginning where the one before ends, AVAILABLE; what clean-up has taken
-    lies before all others.
+    lies before all others, and what is written to behind them.
 
     :param new_may_be_incomplete: 4.x: the newest piece is INCOMPLETE until every log stream has archived into it.
     """
-    pieces, cleaned, available = whole(row, "pieces"), whole(row, "cleaned"), whole(row, "available")
+    pieces, cleaned = whole(row, "pieces"), whole(row, "cleaned")
     if not pieces:
         return ()
-    newest, open_id = whole(row, "newest_id"), _maybe(row, "open_id")
-    oldest_at = at(row, "oldest_from")
-    if cleaned == pieces:
-        return (Stretch(whole(row, "first_id"), newest, FileStatus.DELETED, oldest_at, at(row, "newest_to")),)
-    first, last = _maybe(row, "available_first"), _maybe(row, "available_last")
-    is_new = new_may_be_incomplete and whole(row, "incomplete") == 1 and open_id == newest and last != newest
-    begins: tuple[Stretch, ...] = ()
+    first, newest, is_new = whole(row, "first_id"), whole(row, "newest_id"), whole(row, "incomplete")
+    opened, open_from = whole(row, "open_pieces"), _maybe(row, "open_first")
+    if whole(row, "jumps") or whole(row, "breaks") or pieces != cleaned + whole(row, "available") + is_new:
+        return None
+    if cleaned and whole(row, "cleaned_last") != first + cleaned - 1:
+        return None
+    if open_from is not None and (open_from < first + cleaned or open_from + opened - 1 != newest):
+        return None
+    if is_new and not (new_may_be_incomplete and is_new == 1 and whole(row, "incomplete_last") == newest and opened):
+        return None
+    found: list[Stretch] = []
+    kept, last = first + cleaned, newest - is_new
+    from_here = at(row, "newest_from" if kept > last else "available_from")
+    if cleaned:
+        until = at(row, "newest_to") if cleaned == pieces else from_here
+        found.append(Stretch(first, kept - 1, FileStatus.DELETED, at(row, "oldest_from"), until))
+    if kept <= last:
+        end = at(row, "newest_from" if is_new else "newest_to")
+        is_open = open_from is not None and open_from <= last
+        found.append(Stretch(kept, last, FileStatus.AVAILABLE, from_here, end, is_open=is_open))
     if is_new:
-        begins = (Stretch(newest, newest, FileStatus.INCOMPLETE, at(row, "newest_from"), None, is_open=True),)
-        if available == 0 and pieces == cleaned + 1:
-            return begins
-    if first is None or last is None or available != last - first + 1 or whole(row, "hole"):
-        return None
-    if pieces != cleaned + available + is_new or last != newest - is_new:
-        return None
-    if cleaned and whole(row, "cleaned_last") >= first:
-        return None
-    start = at(row, "available_from")
-    kept = Stretch(first, last, FileStatus.AVAILABLE, start, at(row, "available_to"), is_open=open_id is not None)
-    if is_new:
-        kept = Stretch(first, last, FileStatus.AVAILABLE, start, at(row, "newest_from"))
-    gone = (Stretch(whole(row, "first_id"), first - 1, FileStatus.DELETED, oldest_at, start),) if cleaned else ()
-    return (*gone, kept, *begins)
+        found.append(Stretch(newest, newest, FileStatus.INCOMPLETE, at(row, "newest_from"), None, is_open=True))
+    return tuple(found)
 
 
 def _maybe(row: Row, name: str) -> int | None:
@@ -61,15 +76,19 @@ def _maybe(row: Row, name: str) -> int | None:
 
 
 def fulls_of(row: Row, at: At) -> tuple[FullBackup, ...]:
-    """The oldest and the newest usable full backup of a round, which stand for all."""
+    """The oldest and the newest usable full backup of a round, which stand for all.
+
+    All others begin their logs no earlier and end them no later than these two are made to, so where both of them can
+    be restored, so can the others.
+    """
     count = whole(row, "usable")
     if not count:
         return ()
     oldest, newest = (_full(row, name, at) for name in ("oldest", "newest"))
-    if oldest == newest:
+    if count == 1:
         return (oldest,)
-    others = FullBackup(oldest.set_id, oldest.logs_from, oldest.logs_past, oldest.restores_from, None, count - 1)
-    return (others, newest)
+    others = replace(oldest, logs_from=at(row, "earliest"), stands_for=count - 1)
+    return (others, replace(newest, logs_past=at(row, "latest")))
 
 
 def finished_at(row: Row, clock: At) -> datetime | None:

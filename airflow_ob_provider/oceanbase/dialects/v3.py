@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from airflow_ob_provider.oceanbase.catalog import BackupCatalog
 from airflow_ob_provider.oceanbase.changes import Change
 from airflow_ob_provider.oceanbase.destination import Destination, DestinationOption, WantedDestination
+from airflow_ob_provider.oceanbase.dialects.backups import backup_catalog as read_catalog
 from airflow_ob_provider.oceanbase.dialects.base import Row
 from airflow_ob_provider.oceanbase.dialects.reading import MISSING, NOW, DialectBase, address, read_at, tenant_list
 from airflow_ob_provider.oceanbase.dialects.v3_backups import V3Backups
@@ -237,7 +238,7 @@ class V3Dialect(DialectBase):
 
     def backup_catalog(self) -> BackupCatalog:
         """Rounds, pieces, data backups and settings of every tenant."""
-        return V3Backups(self).catalog()
+        return read_catalog(V3Backups(self))
 
     def prerequisites(
         self, *, destination: Destination | None, restart_interrupted: bool, tenants: Sequence[str] = ()

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from airflow_ob_provider.oceanbase.catalog import BackupCatalog, Cleanup, Part, Settings, Stream, TenantRecord
 from airflow_ob_provider.oceanbase.destination import Destination, DestinationOption, microseconds
-from airflow_ob_provider.oceanbase.dialects.aggregates import FILE_STATUS_SUMS, set_problem
-from airflow_ob_provider.oceanbase.dialects.backups import MAX_PIECES, MAX_SETS, BackupReader, Group, RoundRow
+from airflow_ob_provider.oceanbase.dialects.aggregates import PIECE_COLUMNS, PIECE_SUMS, set_problem
+from airflow_ob_provider.oceanbase.dialects.backup_reader import MAX_PIECES, MAX_SETS, BackupReader, Group, RoundRow
 from airflow_ob_provider.oceanbase.dialects.base import Row
 from airflow_ob_provider.oceanbase.dialects.reading import address, tenant_list
 from airflow_ob_provider.oceanbase.models import (
@@ -41,9 +41,16 @@ _DAY_US = 86_400_000_000
 _PIECES = "oceanbase.CDB_OB_BACKUP_PIECE_FILES"
 _ROUNDS = "oceanbase.CDB_OB_BACKUP_ARCHIVELOG_SUMMARY"
 _SETS = "oceanbase.CDB_OB_BACKUP_SET_FILES"
-_SETTLED = "FILE_STATUS = 'AVAILABLE' AND STATUS = 'FROZEN'"
 _USABLE = "s.BACKUP_TYPE = 'D' AND s.STATUS = 'SUCCESS' AND s.FILE_STATUS = 'AVAILABLE'"
-_SET = "CONCAT(s.START_TIME, '|', s.BS_KEY, '|', s.START_TIME, '|', s.COMPLETION_TIME, '|', s.COMPLETION_TIME)"
+_SET = (
+    "CONCAT(s.START_TIME, '|', LPAD(s.BS_KEY, 20, '0'), '|', s.START_TIME, '|', s.COMPLETION_TIME, '|', "
+    "s.COMPLETION_TIME)"
+)
+_WINDOW = "(PARTITION BY TENANT_ID, ROUND_ID ORDER BY BACKUP_PIECE_ID)"
+_LINKED = f"""(STATUS <> 'FROZEN' OR (START_TS <= MAX_TS AND MAX_TS <> 'MAX'))
+        AND (START_TS <> '' AND START_TS = COALESCE(LAG(MAX_TS) OVER {_WINDOW}, START_TS)
+             OR START_TS = '' AND STATUS <> 'FROZEN' AND LAG(STATUS) OVER {_WINDOW} <> 'FROZEN')"""
+"""In a switch of pieces the one before has no end yet, and the new one no beginning."""
 
 
 class V3Backups(BackupReader):
@@ -99,7 +106,7 @@ class V3Backups(BackupReader):
             str(option.compression) if option.compression else None,
             _days(extra.get("log_archive_piece_switch_interval", "0")),
             _seconds(extra.get("log_archive_checkpoint_interval") or values.get("log_archive_checkpoint_interval", "")),
-            int(values["log_archive_concurrency"]) if values.get("log_archive_concurrency", "").isdigit() else None,
+            int(values["log_archive_concurrency"]) if values.get("log_archive_concurrency", "").isdecimal() else None,
             tuple(name for name, (low, high) in found.items() if low != high),
         )
         window = extra.get("recovery_window") or values.get("backup_recovery_window", "")
@@ -121,26 +128,14 @@ SELECT r.TENANT_ID AS tenant_id, r.LOG_ARCHIVE_ROUND AS round_id, r.INCARNATION 
        r.MIN_FIRST_TIME AS started, r.MAX_NEXT_TIME AS checkpoint, p.*
   FROM {_ROUNDS} r
   LEFT JOIN (
-SELECT TENANT_ID AS of_tenant, ROUND_ID AS of_round, {FILE_STATUS_SUMS},
-       MIN(BACKUP_PIECE_ID) AS first_id, MAX(BACKUP_PIECE_ID) AS newest_id,
-       MIN(CASE WHEN START_TS <> '' THEN START_TS END) AS oldest_from, MAX(START_TS) AS newest_from,
-       MAX(CASE WHEN MAX_TS <> 'MAX' THEN MAX_TS END) AS newest_to,
-       MAX(CASE WHEN FILE_STATUS IN ('EXPIRED', 'DELETING', 'DELETED') THEN BACKUP_PIECE_ID END) AS cleaned_last,
-       MIN(CASE WHEN FILE_STATUS = 'AVAILABLE' THEN BACKUP_PIECE_ID END) AS available_first,
-       MAX(CASE WHEN FILE_STATUS = 'AVAILABLE' THEN BACKUP_PIECE_ID END) AS available_last,
-       MIN(CASE WHEN FILE_STATUS = 'AVAILABLE' AND START_TS <> '' THEN START_TS END) AS available_from,
-       MAX(CASE WHEN {_SETTLED} THEN MAX_TS END) AS available_to,
-       COALESCE(TIMESTAMPDIFF(MICROSECOND, MIN(CASE WHEN {_SETTLED} THEN START_TS END),
-                                           MAX(CASE WHEN {_SETTLED} THEN MAX_TS END)), 0)
-         - SUM(CASE WHEN {_SETTLED} THEN TIMESTAMPDIFF(MICROSECOND, START_TS, MAX_TS) ELSE 0 END)
-         + ABS(COALESCE(TIMESTAMPDIFF(MICROSECOND, MAX(CASE WHEN {_SETTLED} THEN MAX_TS END),
-                                      MIN(CASE WHEN STATUS <> 'FROZEN' AND START_TS <> '' THEN START_TS END)), 0))
-         AS hole,
-       MAX(CASE WHEN STATUS <> 'FROZEN' THEN BACKUP_PIECE_ID END) AS open_id
-  FROM {_PIECES} WHERE COPY_ID = 0 AND TENANT_ID <> {SYS_TENANT_ID} GROUP BY TENANT_ID, ROUND_ID) p
+SELECT of_tenant, of_round, {PIECE_SUMS}
+  FROM (SELECT TENANT_ID AS of_tenant, ROUND_ID AS of_round, BACKUP_PIECE_ID AS piece_id,
+       NULLIF(START_TS, '') AS begins, NULLIF(MAX_TS, 'MAX') AS ends,
+       {PIECE_COLUMNS.format(piece="BACKUP_PIECE_ID", window=_WINDOW, linked=_LINKED)}
+  FROM {_PIECES} WHERE COPY_ID = 0 AND TENANT_ID <> {SYS_TENANT_ID}) f GROUP BY of_tenant, of_round) p
     ON p.of_round = r.LOG_ARCHIVE_ROUND AND p.of_tenant = r.TENANT_ID
  WHERE r.TENANT_ID <> {SYS_TENANT_ID}
- ORDER BY r.TENANT_ID, r.LOG_ARCHIVE_ROUND"""
+ ORDER BY tenant_id, round_id"""
 
     def round_row(self, row: Row) -> RoundRow:
         """A row of :meth:`rounds_query`."""
@@ -162,6 +157,8 @@ SELECT s.TENANT_ID AS tenant_id, r.LOG_ARCHIVE_ROUND AS round_id,
        SUM(CASE WHEN {_USABLE} THEN 1 ELSE 0 END) AS usable,
        MIN(CASE WHEN {_USABLE} THEN {_SET} END) AS oldest,
        MAX(CASE WHEN {_USABLE} THEN {_SET} END) AS newest,
+       MIN(CASE WHEN {_USABLE} THEN CONCAT(s.START_TIME) END) AS earliest,
+       MAX(CASE WHEN {_USABLE} THEN CONCAT(s.COMPLETION_TIME) END) AS latest,
        MAX(CONCAT(s.START_TIME, '|', s.BS_KEY, '|', s.STATUS, '|', s.BACKUP_TYPE)) AS attempt
   FROM {_SETS} s
   LEFT JOIN {_ROUNDS} r ON r.TENANT_ID = s.TENANT_ID AND r.MIN_FIRST_TIME <> ''
@@ -178,7 +175,7 @@ SELECT s.TENANT_ID AS tenant_id, r.LOG_ARCHIVE_ROUND AS round_id,
 SELECT TENANT_ID AS tenant_id, ROUND_ID AS round_id, BACKUP_PIECE_ID AS piece_id, STATUS AS status,
        FILE_STATUS AS file_status, START_TS AS started, MAX_TS AS ended, CHECKPOINT_TS AS checkpoint
   FROM {_PIECES} WHERE COPY_ID = 0 AND ({which})
- ORDER BY TENANT_ID, ROUND_ID DESC, BACKUP_PIECE_ID DESC LIMIT {MAX_PIECES}"""
+ ORDER BY tenant_id, round_id DESC, piece_id DESC LIMIT {MAX_PIECES}"""
 
     def stretch(self, row: Row) -> Stretch:
         """A row of :meth:`pieces_query`."""
@@ -199,7 +196,7 @@ SELECT TENANT_ID AS tenant_id, ROUND_ID AS round_id, BACKUP_PIECE_ID AS piece_id
 SELECT TENANT_ID AS tenant_id, BS_KEY AS set_id, STATUS AS status, FILE_STATUS AS file_status,
        START_TIME AS started, COMPLETION_TIME AS completed
   FROM {_SETS} WHERE COPY_ID = 0 AND BACKUP_TYPE = 'D' AND TENANT_ID IN ({tenant_list(tenant_ids)})
- ORDER BY BS_KEY DESC LIMIT {MAX_SETS}"""
+ ORDER BY tenant_id, set_id DESC LIMIT {MAX_SETS}"""
 
     def full(self, row: Row) -> FullBackup | None:
         """A row of :meth:`sets_query`."""
@@ -213,7 +210,7 @@ SELECT TENANT_ID AS tenant_id, BS_KEY AS set_id, STATUS AS status, FILE_STATUS A
         return (
             f"SELECT gmt_create AS at, event, {values} FROM oceanbase.__all_rootservice_event_history "
             "WHERE module = 'log_archive' AND event IN ('change_status', 'handle_start_log_archive', "
-            "'handle_stop_log_archive') ORDER BY gmt_create DESC LIMIT 500"
+            "'handle_stop_log_archive') ORDER BY at DESC LIMIT 500"
         )
 
     def streams_query(self, groups: Iterable[Group]) -> str | None:
@@ -223,7 +220,7 @@ SELECT TENANT_ID AS tenant_id, BS_KEY AS set_id, STATUS AS status, FILE_STATUS A
 SELECT TENANT_ID AS tenant_id, SVR_IP AS svr_ip, SVR_PORT AS svr_port, TABLE_ID AS table_id,
        PARTITION_ID AS partition_id, MAX_NEXT_TIME AS checkpoint, STATUS AS status
   FROM oceanbase.CDB_OB_BACKUP_ARCHIVELOG_PROGRESS WHERE TENANT_ID IN ({tenants})
- ORDER BY MAX_NEXT_TIME LIMIT 100"""
+ ORDER BY checkpoint LIMIT 100"""
 
     def stream(self, row: Row) -> tuple[int, Stream]:
         """A row of :meth:`streams_query`."""

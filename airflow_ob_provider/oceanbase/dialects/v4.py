@@ -16,6 +16,7 @@ from airflow_ob_provider.oceanbase.catalog import BackupCatalog
 from airflow_ob_provider.oceanbase.changes import Change
 from airflow_ob_provider.oceanbase.destination import Destination, WantedDestination, microseconds
 from airflow_ob_provider.oceanbase.dialects import v4_settings, v4_statements
+from airflow_ob_provider.oceanbase.dialects.backups import backup_catalog as read_catalog
 from airflow_ob_provider.oceanbase.dialects.base import Row
 from airflow_ob_provider.oceanbase.dialects.reading import MISSING, NOW, DialectBase, address, read_at, tenant_list
 from airflow_ob_provider.oceanbase.dialects.v4_backups import V4Backups
@@ -232,7 +233,7 @@ class V4Dialect(DialectBase):
 
     def backup_catalog(self) -> BackupCatalog:
         """Rounds, pieces, data backups and settings of every tenant."""
-        return V4Backups(self).catalog()
+        return read_catalog(V4Backups(self))
 
     def prerequisites(
         self, *, destination: Destination | None, restart_interrupted: bool, tenants: Sequence[str] = ()

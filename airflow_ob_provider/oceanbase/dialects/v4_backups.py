@@ -6,7 +6,6 @@ BACKUP_DELETE_POLICY, BACKUP_DELETE_JOB_HISTORY, BACKUP_STORAGE_INFO) and GV$OB_
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -22,8 +21,8 @@ from airflow_ob_provider.oceanbase.catalog import (
     TenantRecord,
 )
 from airflow_ob_provider.oceanbase.destination import microseconds
-from airflow_ob_provider.oceanbase.dialects.aggregates import FILE_STATUS_SUMS, is_full, set_problem
-from airflow_ob_provider.oceanbase.dialects.backups import MAX_PIECES, MAX_SETS, BackupReader, Group, RoundRow
+from airflow_ob_provider.oceanbase.dialects.aggregates import PIECE_COLUMNS, PIECE_SUMS, is_full, set_problem
+from airflow_ob_provider.oceanbase.dialects.backup_reader import MAX_PIECES, MAX_SETS, BackupReader, Group, RoundRow
 from airflow_ob_provider.oceanbase.dialects.base import Row
 from airflow_ob_provider.oceanbase.dialects.reading import MISSING, read_at, tenant_list
 from airflow_ob_provider.oceanbase.dialects.v4_catalogue import Catalogue
@@ -44,10 +43,11 @@ _PARAMETERS = (
 _FULL = "BACKUP_TYPE IN ('FULL', 'D')"
 _USABLE = f"{_FULL} AND s.STATUS = 'SUCCESS' AND s.FILE_STATUS = 'AVAILABLE'"
 _SET = (
-    "CONCAT(s.MIN_RESTORE_SCN, '|', s.BACKUP_SET_ID, '|', s.START_REPLAY_SCN, '|', s.MIN_RESTORE_SCN, '|', "
-    "IFNULL(s.END_TIMESTAMP, ''))"
+    "CONCAT(GREATEST(s.MIN_RESTORE_SCN, s.START_REPLAY_SCN), '|', LPAD(s.BACKUP_SET_ID, 20, '0'), '|', "
+    "s.START_REPLAY_SCN, '|', s.MIN_RESTORE_SCN, '|', IFNULL(s.END_TIMESTAMP, ''))"
 )
 """First what it is sorted by: numbers of nanoseconds have 19 digits from 2001 to 2286."""
+_LINKED = "START_SCN > 0 AND START_SCN <= END_SCN AND START_SCN = COALESCE(LAG(END_SCN) OVER {window}, START_SCN)"
 
 
 class V4Backups(BackupReader):
@@ -143,14 +143,12 @@ class V4Backups(BackupReader):
 
     def upkeep(self, catalog: BackupCatalog, rows: Sequence[Row]) -> BackupCatalog:
         """The catalog with what these rows tell."""
-        by_tenant: dict[int, list[Row]] = defaultdict(list)
-        cluster = {}
-        for row in rows:
-            if text(row, "part") == "parameter" and text(row, "name").lower() in {"cluster", "cluster_id"}:
-                cluster[text(row, "name").lower()] = text(row, "high")
-            elif row.get("tenant_id") is not None or not self._is_sys:
-                number = whole(row, "tenant_id") if row.get("tenant_id") is not None else self._own
-                by_tenant[number].append(row)
+        cluster = {text(row, "name").lower(): text(row, "high") for row in rows if text(row, "part") == "parameter"}
+        if not self._is_sys:  # what the views of all tenants show of others
+            rows = [row for row in rows if row.get("tenant_id") in {None, self._own}]
+        by_tenant, why = self.by_tenant(rows)
+        if why:
+            return replace(catalog, unread=(*catalog.unread, *((part, why) for part in self.upkeep_queries())))
         odd: dict[Part, str] = {}
         tenants = tuple(self._kept(record, by_tenant[record.tenant.tenant_id], odd) for record in catalog.tenants)
         return replace(
@@ -174,9 +172,12 @@ class V4Backups(BackupReader):
         low, high = found.get(("unit", ""), ("", ""))
         recycles, _ = _number(found.get(("parameter", "log_disk_utilization_threshold")))
         stops, _ = _number(found.get(("parameter", "log_disk_utilization_limit_threshold")))
-        disk = LogDisk(int(high), int(low), recycles or 80, stops or 95) if low.isdigit() and high.isdigit() else None
+        disk = (
+            LogDisk(int(high), int(low), recycles or 80, stops or 95) if low.isdecimal() and high.isdecimal() else None
+        )
         policy = next((low for (part, _), (low, _) in found.items() if part == "policy"), "")
-        at, status, _, comment = (found.get(("clean", ""), ("", ""))[1] or "|||").split("|", 3)
+        job = found.get(("clean", ""), ("", ""))[1]
+        at, status, _, comment = [*job.split("|", 3), "", "", ""][:4]
         dest_id = self._dest_ids.get(record.tenant.tenant_id, "")
         checked = found.get(("storage", dest_id), ("", ""))[1]
         return replace(
@@ -196,26 +197,20 @@ class V4Backups(BackupReader):
 
     def rounds_query(self) -> str:
         """All rounds, each with its pieces counted."""
-        pieces = self._views.view("ARCHIVELOG_PIECE_FILES")
+        window = f"(PARTITION BY {self._tenant}ROUND_ID ORDER BY PIECE_ID)"
+        columns = PIECE_COLUMNS.format(piece="PIECE_ID", window=window, linked=_LINKED.format(window=window))
+        own, grouped = ("TENANT_ID AS of_tenant, ", "of_tenant, ") if self._is_sys else ("", "")
         return f"""
 SELECT {"r.TENANT_ID" if self._is_sys else "NULL"} AS tenant_id, r.ROUND_ID AS round_id, r.INCARNATION AS incarnation,
        r.STATUS AS status, r.START_SCN AS started, r.CHECKPOINT_SCN AS checkpoint, r.COMMENT AS remark, p.*
   FROM {self._views.view("ARCHIVELOG_SUMMARY")} r
   LEFT JOIN (
-SELECT {self._tenant}ROUND_ID AS of_round, {FILE_STATUS_SUMS},
-       MIN(PIECE_ID) AS first_id, MAX(PIECE_ID) AS newest_id, MIN(START_SCN) AS oldest_from,
-       MAX(START_SCN) AS newest_from, MAX(END_SCN) AS newest_to,
-       MAX(CASE WHEN FILE_STATUS IN ('EXPIRED', 'DELETING', 'DELETED') THEN PIECE_ID END) AS cleaned_last,
-       MIN(CASE WHEN FILE_STATUS = 'AVAILABLE' THEN PIECE_ID END) AS available_first,
-       MAX(CASE WHEN FILE_STATUS = 'AVAILABLE' THEN PIECE_ID END) AS available_last,
-       MIN(CASE WHEN FILE_STATUS = 'AVAILABLE' THEN START_SCN END) AS available_from,
-       MAX(CASE WHEN FILE_STATUS = 'AVAILABLE' THEN END_SCN END) AS available_to,
-       MAX(CASE WHEN FILE_STATUS = 'AVAILABLE' THEN END_SCN END)
-         - MIN(CASE WHEN FILE_STATUS = 'AVAILABLE' THEN START_SCN END)
-         - SUM(CASE WHEN FILE_STATUS = 'AVAILABLE' THEN END_SCN - START_SCN ELSE 0 END) AS hole,
-       MAX(CASE WHEN STATUS <> 'FROZEN' THEN PIECE_ID END) AS open_id
-  FROM {pieces} GROUP BY {self._tenant}ROUND_ID) p ON p.of_round = r.ROUND_ID AND {self._same_tenant("p", "r")}
- ORDER BY {"r.TENANT_ID, " if self._is_sys else ""}r.ROUND_ID"""
+SELECT {grouped}of_round, {PIECE_SUMS}
+  FROM (SELECT {own}ROUND_ID AS of_round, PIECE_ID AS piece_id, START_SCN AS begins, END_SCN AS ends,
+       {columns}
+  FROM {self._views.view("ARCHIVELOG_PIECE_FILES")}) f GROUP BY {grouped}of_round) p
+    ON p.of_round = r.ROUND_ID{" AND p.of_tenant = r.TENANT_ID" if self._is_sys else ""}
+ ORDER BY tenant_id, round_id"""
 
     def round_row(self, row: Row) -> RoundRow:
         """A row of :meth:`rounds_query`."""
@@ -238,6 +233,8 @@ SELECT {tenant} AS tenant_id, r.ROUND_ID AS round_id,
        SUM(CASE WHEN {_USABLE} THEN 1 ELSE 0 END) AS usable,
        MIN(CASE WHEN {_USABLE} THEN {_SET} END) AS oldest,
        MAX(CASE WHEN {_USABLE} THEN {_SET} END) AS newest,
+       MIN(CASE WHEN {_USABLE} THEN s.START_REPLAY_SCN END) AS earliest,
+       MAX(CASE WHEN {_USABLE} THEN s.MIN_RESTORE_SCN END) AS latest,
        MAX(CONCAT(s.START_TIMESTAMP, '|', s.BACKUP_SET_ID, '|', s.STATUS, '|', s.BACKUP_TYPE)) AS attempt
   FROM {self._views.view("BACKUP_SET_FILES")} s
   LEFT JOIN {self._views.view("ARCHIVELOG_SUMMARY")} r ON {self._same_tenant("r", "s")}
@@ -257,7 +254,7 @@ SELECT {"TENANT_ID" if self._is_sys else "NULL"} AS tenant_id, ROUND_ID AS round
        STATUS AS status, FILE_STATUS AS file_status, START_SCN AS started, END_SCN AS ended,
        CHECKPOINT_SCN AS checkpoint
   FROM {self._views.view("ARCHIVELOG_PIECE_FILES")} WHERE {self._which(groups)}
- ORDER BY {self._tenant}ROUND_ID DESC, PIECE_ID DESC LIMIT {MAX_PIECES}"""
+ ORDER BY tenant_id, round_id DESC, piece_id DESC LIMIT {MAX_PIECES}"""
 
     def _which(self, groups: Iterable[Group]) -> str:
         one = "(TENANT_ID = {} AND ROUND_ID = {})" if self._is_sys else "ROUND_ID = {1}"
@@ -280,7 +277,7 @@ SELECT {"TENANT_ID" if self._is_sys else "NULL"} AS tenant_id, BACKUP_SET_ID AS 
        STATUS AS status, FILE_STATUS AS file_status, START_REPLAY_SCN AS logs_from, MIN_RESTORE_SCN AS restores_from,
        START_TIMESTAMP AS started_at
   FROM {self._views.view("BACKUP_SET_FILES")} WHERE {which}{_FULL}
- ORDER BY BACKUP_SET_ID DESC LIMIT {MAX_SETS}"""
+ ORDER BY tenant_id, set_id DESC LIMIT {MAX_SETS}"""
 
     def full(self, row: Row) -> FullBackup | None:
         """A row of :meth:`sets_query`."""
@@ -298,7 +295,7 @@ SELECT {"TENANT_ID" if self._is_sys else "NULL"} AS tenant_id, BACKUP_SET_ID AS 
             "SELECT TIMESTAMP AS at, EVENT AS event, NAME1 AS name1, VALUE1 AS value1, NAME2 AS name2, "
             "VALUE2 AS value2, NAME3 AS name3, VALUE3 AS value3, NAME4 AS name4, VALUE4 AS value4, NAME5 AS name5, "
             "VALUE5 AS value5, NAME6 AS name6, VALUE6 AS value6 FROM oceanbase.DBA_OB_ROOTSERVICE_EVENT_HISTORY "
-            "WHERE MODULE = 'log_archive' AND EVENT = 'change_status' ORDER BY TIMESTAMP DESC LIMIT 500"
+            "WHERE MODULE = 'log_archive' AND EVENT = 'change_status' ORDER BY at DESC LIMIT 500"
         )
 
     def streams_query(self, groups: Iterable[Group]) -> str | None:
@@ -331,5 +328,5 @@ def _length(values: tuple[str, str] | None) -> tuple[float | None, bool]:
 
 
 def _number(values: tuple[str, str] | None) -> tuple[int | None, bool]:
-    numbers = [int(value) for value in values or () if value.isdigit()]
+    numbers = [int(value) for value in values or () if value.isdecimal()]
     return (max(numbers) if numbers else None), len(set(numbers)) > 1

@@ -70,7 +70,7 @@ class Twin:
         def table(database: str, name: str) -> Table:
             found = scope.table(database, name)
             rows = self.rows(found) if self.rows else list(found.rows())
-            return replace(found, rows=lambda: rows, pick=None)
+            return replace(found, rows=lambda: rows)
 
         return replace(scope, table=table)
 

@@ -41,6 +41,10 @@ class RoundRow:
     row: Row
 
 
+_ESSENTIAL = frozenset({Part.SETTINGS, Part.PIECES, Part.BACKUPS})
+"""What every version that archives has: a view of these that is missing is not to be seen, not absent."""
+
+
 class BackupReader(ABC):
     """Reads the backup catalog of one generation."""
 
@@ -135,7 +139,8 @@ class BackupReader(ABC):
         except ServerError as error:
             if error.fact.kind is Kind.TRANSIENT:
                 raise
-            return (part, f"[{error.errno}] {error.message}", error.errno in MISSING)
+            may_be_absent = part not in _ESSENTIAL or self._reading.version.archive_unusable is not None
+            return (part, f"[{error.errno}] {error.message}", error.errno in MISSING and may_be_absent)
 
     def by_tenant(self, rows: Iterable[Row]) -> tuple[dict[int, list[Row]], str]:
         """Rows by the tenant that they are about, and why some name none; '' if all do."""

@@ -14,6 +14,7 @@ from typing import Any
 
 import pymysql
 
+from airflow_ob_provider.oceanbase.catalog import BackupCatalog
 from airflow_ob_provider.oceanbase.compliance.judge import judge
 from airflow_ob_provider.oceanbase.compliance.policy import Policy
 from airflow_ob_provider.oceanbase.dialects import detect_version
@@ -64,9 +65,9 @@ class Fleet:
         self.times[statement.text] = min(time.perf_counter() - began, self.times.get(statement.text, 9e9))
         return rows
 
-    def aggregated(self) -> None:
-        """The whole check."""
-        judge(backup_catalog(V4Backups(V4Dialect(detect_version(self), self))), Policy())
+    def aggregated(self) -> BackupCatalog:
+        """Everything, and what can be restored of each tenant by it."""
+        return backup_catalog(V4Backups(V4Dialect(detect_version(self), self)))
 
     def row_by_row(self) -> None:
         """All pieces and sets, and what can be restored of each tenant by them; nothing else."""
@@ -91,7 +92,7 @@ class Fleet:
             assert recovery([one], fulls[number], partial_pieces=False).windows
 
 
-def best(action: Callable[[], None], runs: int) -> float:
+def best(action: Callable[[], object], runs: int) -> float:
     """Seconds of the fastest run."""
     times = []
     for _ in range(runs):
@@ -106,9 +107,11 @@ def main(tenants: int = 1000, pieces: int = 365, sets: int = 30) -> None:
     with Kernel() as kernel:
         fleet = Fleet(kernel, tenants, pieces, sets)
         ours, theirs = best(fleet.aggregated, ROUNDS), best(fleet.row_by_row, 2)
+        catalog = fleet.aggregated()
+        rules = best(lambda: judge(catalog, Policy()), ROUNDS)
         for sql, seconds in fleet.times.items():
             print(f"{seconds:8.3f} s  {sql[:100]}")
-        print(f"{ours:8.3f} s  the whole check")
+        print(f"{ours:8.3f} s  the catalog, {rules:.3f} s all rules over it")
         print(f"{theirs:8.3f} s  every row of pieces and sets, judged in Python; {theirs / ours:.1f} times as long")
 
 

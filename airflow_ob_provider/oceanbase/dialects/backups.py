@@ -93,15 +93,16 @@ def _with_rounds(
 
 def _with_sets(reader: BackupReader, record: TenantRecord, rows: Sequence[Row]) -> TenantRecord:
     try:
-        fulls = [full for row in rows for full in fulls_of(row, reader.at)]
-        ends = {full.set_id: finished_at(row, reader.clock) for row in rows for full in fulls_of(row, reader.at)[-1:]}
+        by_row = [(row, fulls_of(row, reader.at)) for row in rows]
+        ends = {found[-1].set_id: finished_at(row, reader.clock) for row, found in by_row if found}
         attempts = [attempt for row in rows if (attempt := attempt_of(row, reader.clock))]
     except UnreadableError as error:
         return replace(record, doubt=f"data backups: {redact(str(error))}")
+    fulls = tuple(full for _, found in by_row for full in found)
     newest = max(fulls, key=lambda full: full.set_id, default=None)
     return replace(
         record,
-        fulls=tuple(fulls),
+        fulls=fulls,
         newest_full=newest,
         newest_full_at=ends.get(newest.set_id) if newest else None,
         attempt=max(attempts, key=lambda attempt: attempt.set_id, default=None),

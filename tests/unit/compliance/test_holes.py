@@ -46,6 +46,12 @@ def test_the_full_backup_that_ends_the_hole(world, profile):
     assert len(report.tenant()["windows"]) == 2
 
 
+def test_a_full_backup_from_the_very_moment_of_the_new_round_ends_the_hole(world):
+    one = two_rounds(world, "3.1.5")
+    one.full(2, NOW - 4 * DAY)
+    assert one.check().verdict == "OK"
+
+
 @TWO
 @pytest.mark.parametrize(("window", "adjacent"), [("4d", "WARN"), ("3d", "OK")])
 def test_the_policy_says_how_long_a_change_of_rounds_matters(world, profile, window, adjacent):

@@ -281,6 +281,7 @@ def test_one_tenant_of_a_cluster_is_not_where_the_cluster_is(world, status, leve
     assert report.level("status", "tenant1") == "OK"
     assert report.says("status", "tenant2") == f"cluster DOING, tenant {status}"
     assert words in report.hint("status", "tenant2")
+    assert report.level("state_age", "tenant2") == "OK", "it is not joining"
     assert report.tenant("tenant1")["verdict"] == "OK"
     assert report.tenant("tenant2")["verdict"] != "OK"
 

@@ -131,6 +131,23 @@ def test_log_backup_was_stopped_before_the_checkpoint_had_passed_the_backup(worl
 
 
 @TWO
+@pytest.mark.parametrize(("past", "level"), [(0, "FAIL"), (1, "OK")])
+def test_the_checkpoint_must_be_past_the_backup_not_at_it(world, profile, past, level):
+    one = world(profile)
+    done = NOW - DAY
+    one.history.round(1, NOW - 9 * DAY, NOW - HOUR, checkpoint=done + past * SECOND)
+    one.history.backup_set(1, done - MINUTE, done)
+    assert one.check().level("restore_point", "tenant1") == level
+
+
+def test_a_hole_that_ends_where_the_window_begins_is_not_in_it(world):
+    one = two_rounds(world, "3.1.5")
+    one.full(2, NOW - 3 * DAY)
+    assert one.check(recovery_window="3d").level("retention") == "OK"
+    assert one.check(recovery_window=3 * 86400 + 1).level("retention") == "WARN"
+
+
+@TWO
 def test_a_full_backup_from_before_the_first_round(world, profile):
     one = world(profile).cleaned()
     one.full(1, NOW - 3 * DAY)

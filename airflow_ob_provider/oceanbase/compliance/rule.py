@@ -174,7 +174,7 @@ class TenantCase(Case):
         if window is not None:
             return moment >= self.now - timedelta(seconds=window)
         recovery = self.record.recovery
-        return recovery is None or not any(one.start > moment for one in recovery.windows)
+        return recovery is None or not any(one.start >= moment for one in recovery.windows)
 
     @property
     def runs_full_backup(self) -> bool:

@@ -105,8 +105,9 @@ def _state_age(case: TenantCase) -> Answer:
     told = case.record.state_told
     if since is None and told not in {None, state}:
         return ok(both("{s}, since a moment ago", "{s}，刚刚开始", s=case.words))
-    if since is None and case.row and _has_begun_nothing(case):
-        since = case.row.started
+    begins = case.catalog.governing if case.is_cluster else case.row  # 3.x: a tenant's row shows its creation
+    if since is None and begins and _has_begun_nothing(case):
+        since = begins.started
     suspended = state is ArchiveState.SUSPEND
     edges = (limits.suspend_warn, limits.suspend_fail) if suspended else (limits.transition_max,) * 2
     if since is None:

@@ -46,6 +46,12 @@ def test_the_full_backup_that_ends_the_hole(world, profile):
     assert len(report.tenant()["windows"]) == 2
 
 
+def test_a_full_backup_from_the_very_moment_of_the_new_round_ends_the_hole(world):
+    one = two_rounds(world, "3.1.5")
+    one.full(2, NOW - 4 * DAY)
+    assert one.check().verdict == "OK"
+
+
 @TWO
 @pytest.mark.parametrize(("window", "adjacent"), [("4d", "WARN"), ("3d", "OK")])
 def test_the_policy_says_how_long_a_change_of_rounds_matters(world, profile, window, adjacent):
@@ -122,6 +128,23 @@ def test_log_backup_was_stopped_before_the_checkpoint_had_passed_the_backup(worl
     report = one.check()
     assert report.level("restore_point", "tenant1") == "FAIL"
     assert "do not stop log backup" in report.hint("restore_point")
+
+
+@TWO
+@pytest.mark.parametrize(("past", "level"), [(0, "FAIL"), (1, "OK")])
+def test_the_checkpoint_must_be_past_the_backup_not_at_it(world, profile, past, level):
+    one = world(profile)
+    done = NOW - DAY
+    one.history.round(1, NOW - 9 * DAY, NOW - HOUR, checkpoint=done + past * SECOND)
+    one.history.backup_set(1, done - MINUTE, done)
+    assert one.check().level("restore_point", "tenant1") == level
+
+
+def test_a_hole_that_ends_where_the_window_begins_is_not_in_it(world):
+    one = two_rounds(world, "3.1.5")
+    one.full(2, NOW - 3 * DAY)
+    assert one.check(recovery_window="3d").level("retention") == "OK"
+    assert one.check(recovery_window=3 * 86400 + 1).level("retention") == "WARN"
 
 
 @TWO

@@ -53,6 +53,14 @@ def test_pieces_of_which_the_server_says_what_no_manual_mentions(world, profile)
     assert one.check().level("pieces_available") == "UNKNOWN"
 
 
+def test_five_broken_pieces_are_all_named(world):
+    one = one_full(world, "4.2.5")
+    for number in (3, 5, 7, 9, 11):
+        one.history.piece(number, file_status="BROKEN")
+    assert one.check().says("pieces_available").count("BROKEN") == 5
+    assert "more" not in one.check().says("pieces_available")
+
+
 @GENERATIONS
 def test_a_full_backup_after_the_broken_piece_is_the_way_out(world, profile):
     one = one_full(world, profile)

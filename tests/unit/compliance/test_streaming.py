@@ -124,6 +124,16 @@ def test_a_round_that_hangs_in_beginning_is_late_by_its_state_not_by_its_lag(wor
     assert one.check(transition_max="1801s").level("state_age") == "OK"
 
 
+@pytest.mark.parametrize("profile", ["3.1.5", "4.2.5"])
+def test_a_round_that_begins_is_as_old_as_it_says_where_no_event_tells(world, profile):
+    one = world(profile)
+    one.history.round(1, NOW - HOUR, status="BEGINNING")
+    one.unreadable("DBA_OB_ROOTSERVICE_EVENT_HISTORY", "__all_rootservice_event_history")
+    report = one.check()
+    assert report.level("state_age", "tenant1") == "FAIL"
+    assert report.says("state_age") == "BEGINNING for 1 h"
+
+
 def _suspended(one, since):
     start = NOW - 20 * DAY
     one.history.round(1, start, status="SUSPEND", checkpoint=since)
@@ -281,6 +291,7 @@ def test_one_tenant_of_a_cluster_is_not_where_the_cluster_is(world, status, leve
     assert report.level("status", "tenant1") == "OK"
     assert report.says("status", "tenant2") == f"cluster DOING, tenant {status}"
     assert words in report.hint("status", "tenant2")
+    assert report.level("state_age", "tenant2") == "OK", "it is not joining"
     assert report.tenant("tenant1")["verdict"] == "OK"
     assert report.tenant("tenant2")["verdict"] != "OK"
 
@@ -294,6 +305,8 @@ def test_a_tenant_without_a_row_in_a_cluster_that_archives_joins_by_itself(world
     assert "joins by itself" in report.hint("status", "newcomer")
     assert report.level("lag", "newcomer") == "OK", "it has nothing that could be late"
     assert report.level("full_backup", "newcomer") == "FAIL", "nothing of it can be restored"
+    for rule in ("pieces_available", "rounds_adjacent", "holes_covered"):
+        assert report.level(rule, "newcomer") == "OK", "it has no round yet"
     assert not [found for found in report.findings if found.endswith("/tenant1")]
     report = one.advance(5 * MINUTE).check()
     assert report.level("status", "newcomer") == "OK"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import uuid
 from collections.abc import Iterator, Mapping
@@ -44,7 +45,7 @@ class ReportStore:
         if not _CONN_ID.fullmatch(conn_id) or not conn_id.strip("."):
             raise ValueError(f"oceanbase_conn_id {conn_id!r} may hold letters, digits, '_', '-' and '.' only")
         try:
-            self.folder = ObjectStoragePath(base) / conn_id
+            self.folder = ObjectStoragePath(os.path.expanduser(base)) / conn_id
         except ValueError as error:
             raise ValueError(f"report_path {redact(base)!r} is no path or URL that Airflow knows: {error}") from None
 
@@ -117,10 +118,11 @@ def _put(path: ObjectStoragePath, text: str) -> None:
     if path.protocol not in {"", "file", "local"}:
         path.write_text(text, encoding="utf-8")
         return
-    beside = Path(f"{path.path}.{uuid.uuid4().hex}")
+    place = Path(path.path)
+    beside = place.with_name(f"{place.name}.{uuid.uuid4().hex}")
     try:
         beside.write_text(text, encoding="utf-8")
-        beside.replace(path.path)
+        beside.replace(place)
     finally:
         beside.unlink(missing_ok=True)
 

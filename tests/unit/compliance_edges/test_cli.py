@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -152,6 +154,22 @@ def test_a_report_is_kept_and_named(
     assert path.exists()
     box.advance(3600)
     assert airflow("check", *given, "--json").json["lag_history"]["checks"] == 2
+
+
+def test_logs_are_no_part_of_the_json(
+    box: Sandbox, airflow: Callable[..., Ran], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "oceanbase_default").mkdir()
+    (tmp_path / "oceanbase_default" / "state.json").write_text("{", encoding="utf-8")
+    handler = logging.StreamHandler(sys.stdout)  # as Airflow's commands have it
+    logging.getLogger().addHandler(handler)
+    try:
+        ran = airflow("status", "--json", "--report-path", str(tmp_path))
+        assert handler.stream is sys.stdout
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert ran.json["verdict"] == "OK"
+    assert "so this check is a first one" in ran.err
 
 
 @pytest.mark.parametrize(

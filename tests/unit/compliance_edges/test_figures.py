@@ -76,6 +76,15 @@ def test_a_cluster_that_cannot_be_read_has_no_lag(
     assert of(gauges, "oceanbase.archive.compliant") == {}, "neither good nor bad"
 
 
+def test_a_tenant_that_does_not_archive_has_no_lag(box: Sandbox, task: MakeTask, gauges: list[Gauge]) -> None:
+    now = box.now
+    box.history.clear()
+    box.history.round(1, now - timedelta(days=2), tenant="tenant1")
+    result = task(fail_on="never").execute(context())
+    assert of(gauges, LAG) == {"tenant1": result["delay"]}
+    assert of(gauges, GAPS).keys() == {"tenant1", "tenant2"}
+
+
 @pytest.mark.parametrize("is_red", [False, True])
 def test_the_result_for_a_thousand_tenants_is_small(
     new: Callable[..., Sandbox], task: MakeTask, gauges: list[Gauge], is_red: bool

@@ -201,6 +201,15 @@ def test_a_file_system_that_is_not_installed_is_named(tmp_path: Path) -> None:
         ReportStore("s3://bucket/reports", "ob").state()
 
 
+def test_a_folder_below_the_home_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    store = ReportStore("~/kept", "ob")
+    store.keep(report(), {})
+    store.remember(MEMORY, [SAMPLE])
+    assert store.state() == (MEMORY, [SAMPLE])
+    assert (tmp_path / "kept" / "ob" / "latest.json").exists()
+
+
 @pytest.mark.parametrize("base", ["nosuch://bucket/x", "C:/reports"])
 def test_an_unknown_kind_of_place_is_refused_at_once(base: str) -> None:
     with pytest.raises(ValueError, match=f"report_path '{base}' is no path or URL that Airflow knows"):

@@ -12,7 +12,7 @@ from airflow_ob_provider.oceanbase.compliance.policy import Limits, Policy
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPLIANCE = ("docs/compliance.md", "docs/compliance.zh-CN.md")
-BESIDE = {"waiver_expired", "reachable"}
+BESIDE = {"waiver_expired"}
 
 
 def text_of(name: str) -> str:

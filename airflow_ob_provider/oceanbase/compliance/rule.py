@@ -67,7 +67,7 @@ class Case:
     def unread(self, part: Part) -> Answer | None:
         """The answer to a question about a part that could not be read, or that this version does not have."""
         if why := self.catalog.why_unread(part):
-            return unknown(both("{why}", "{why}", why=why), _PRIVILEGE)
+            return unknown(both("{why}", "{why}", why=why), PRIVILEGE)
         if why := self.catalog.why_absent(part):
             return not_applicable(
                 both("OceanBase {v} does not show it: {why}", "OceanBase {v} 无此视图：{why}", v=self.version, why=why)
@@ -75,7 +75,7 @@ class Case:
         return None
 
 
-_PRIVILEGE = both(
+PRIVILEGE = both(
     "Give the account SELECT on oceanbase.*, or look at the error.",
     "请授予该账号 oceanbase.* 的 SELECT 权限，或查看报错。",
 )

@@ -6,7 +6,16 @@ from collections.abc import Iterator
 
 from airflow_ob_provider.oceanbase.catalog import TenantRecord
 from airflow_ob_provider.oceanbase.compliance.memory import Memory, TenantMemory
-from airflow_ob_provider.oceanbase.compliance.rule import CATALOG, Answer, Case, Rule, not_applicable, ok
+from airflow_ob_provider.oceanbase.compliance.rule import (
+    ANSWERED,
+    CATALOG,
+    PRIVILEGE,
+    Answer,
+    Case,
+    Rule,
+    not_applicable,
+    ok,
+)
 from airflow_ob_provider.oceanbase.compliance.words import Text, at, both, joined, length, same
 from airflow_ob_provider.oceanbase.models import ArchiveState, Level
 
@@ -162,6 +171,14 @@ def _check_recent(case: Case) -> list[tuple[str, Answer]]:
     return [("", Answer(Level.WARN, observed, expected, hint))]
 
 
+def _reachable(case: Case) -> list[tuple[str, Answer]]:
+    """What could not be read is not known, whether or not a rule asks for it."""
+    unread = [both("{p}: {w}", "{p}：{w}", p=part, w=why) for part, why in case.catalog.unread]
+    if unread:
+        return [("", Answer(Level.UNKNOWN, joined(unread), ANSWERED, PRIVILEGE))]
+    return [("", ok(both("every part of the catalog", "目录的所有部分"), ANSWERED))]
+
+
 _CLOCK = both("The server's clock was set back, or it is another server.", "服务器时钟被回拨，或连接到了另一台服务器。")
 
 RULES = (
@@ -171,5 +188,9 @@ RULES = (
         22, "check_recent", both("The check itself is alive", "检查本身持续运行"),
         both("that checks were made, not that they will be", "证明曾经检查过，不代表今后会检查"),
         judge_cluster=_check_recent,
+    ),
+    Rule(
+        24, "reachable", both("The cluster answers, to every query", "集群可访问，且所有查询均有应答"),
+        both("a login and answers", "可登录并得到应答"), judge_cluster=_reachable,
     ),
 )  # fmt: skip

@@ -74,6 +74,7 @@ def check(hook: OceanBaseHook, policy: Policy, store: ReportStore | None = None,
     :param store: where the last check is remembered and the report goes; None: a first check, not kept.
     :param is_last_try: nobody tries again after this; otherwise an error that may pass is raised, and nothing is kept.
     :raises OceanBaseTransientError: the cluster could not be read, and another try may help.
+    :raises ReportStoreError: the store cannot be read or written.
     """
     memory, samples = store.state() if store else (None, [])
     connection = hook.get_conn_id()

@@ -57,6 +57,7 @@ class ArchiveComplianceOperator(BaseOperator):
     :param language: of the report in the log, ``en`` or ``zh``; the files are in both.
     :raises ComplianceError: the verdict is one that ``fail_on`` names; the report is written.
     :raises PolicyError: the policy is not legal; nothing was read.
+    :raises ReportStoreError: the folder of reports cannot be read or written; another try may help.
     """
 
     template_fields: Sequence[str] = (

@@ -34,7 +34,7 @@ def test_the_worst_of_all_findings_is_the_verdict(world):
     report = one.check({"tenants": {"tenant2": {"rpo": 199}}})
     assert report.verdict == "FAIL"
     assert [(f["level"], f["rule"]) for f in report.data["findings"]] == [
-        ("FAIL", "lag"), ("UNKNOWN", "log_disk"), ("UNKNOWN", "log_disk"), ("WARN", "lag"),
+        ("FAIL", "lag"), ("UNKNOWN", "log_disk"), ("UNKNOWN", "log_disk"), ("UNKNOWN", "reachable"), ("WARN", "lag"),
     ]  # fmt: skip
     assert [(t["tenantName"], t["verdict"]) for t in report.data["tenants"]] == [
         ("tenant2", "FAIL"),

@@ -193,7 +193,7 @@ def test_events_and_streams_that_are_refused_hide_nothing(profile: str) -> None:
             box.faults.error_once = {"pattern": "EVENT_HISTORY|PROGRESS", "errno": 1142, "message": "no", "count": 9}
         found = read(box)
     assert [part for part, _ in found.catalog.unread] == [Part.EVENTS, Part.STREAMS]
-    assert [record.streams for record in found.catalog.tenants] == [(), ()]
+    assert [record.streams for record in found.catalog.tenants] == [None, None]
     assert [record.state_since for record in found.catalog.tenants] == [None, None]
     for before, after in zip(expected.catalog.tenants, found.catalog.tenants, strict=True):
         assert before.recovery is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from airflow_ob_provider.oceanbase.dialects.base import Query, Row
 from airflow_ob_provider.oceanbase.redact import redact
 from airflow_ob_provider.oceanbase.statements import Statement
 
+_VIEW = re.compile(r"\boceanbase\.([\w$]+)")
 SAMPLE_ROWS = 20
 """Rows of each answer that a report shows; the hash is of all."""
 
@@ -55,7 +57,7 @@ class Recorder:
         """As a report has it."""
         queries = [
             {
-                "name": f"query {number}",
+                "name": f"{number} {_view(one.statement)}",
                 "statement": one.statement,
                 "rows": one.rows,
                 "sha256": one.sha256,
@@ -66,6 +68,12 @@ class Recorder:
         ]
         chain = hashlib.sha256("\n".join(f"{one.statement}\n{one.sha256}" for one in self.answers).encode())
         return {"queries": queries, "sha256": chain.hexdigest()}
+
+
+def _view(statement: str) -> str:
+    """The first view that a statement asks; the very first asks for the version, and none."""
+    found = _VIEW.search(statement)
+    return found[1] if found else "version"
 
 
 def _shown(value: Any) -> Any:

@@ -48,7 +48,13 @@ class Rest:
         """Make a simulated cluster, or a whole connection, known to Airflow."""
         fields = box.connection() if isinstance(box, Sandbox) else dict(box)
         body = {**fields, "connection_id": conn_id, "extra": json.dumps({**(fields.get("extra") or {}), **extra})}
-        self.post("connections", body)
+
+        def added() -> bool:  # SQLite is locked for long while Airflow's parts start on a machine that is busy
+            response = self._client.post("/api/v2/connections", json=body)
+            assert response.is_success or response.status_code in {409, 500}, response.text
+            return response.is_success or response.status_code == 409
+
+        wait_until(added, f"a connection {conn_id}", RUN_SECONDS)
         return conn_id
 
     def wait_for_dags(self, names: Iterable[str]) -> None:

@@ -19,7 +19,7 @@ RULE_IDS = (
     "pieces_adjacent", "rounds_adjacent", "holes_covered", "full_backup", "restore_point", "retention",
     "drift_destination", "drift_mode", "drift_compression", "drift_piece_interval", "drift_lag_target",
     "drift_concurrency", "destination_check", "log_disk", "slowest_stream", "scope", "identity", "cleanup",
-    "restore_drill", "check_recent",
+    "restore_drill", "check_recent", "reachable",
 )  # fmt: skip
 """Rules that can be waived: all of :data:`~airflow_ob_provider.oceanbase.compliance.judge.RULES`."""
 _LENGTH = "a length of time is a number of seconds or a text such as 90s, 15m, 12h or 8d"

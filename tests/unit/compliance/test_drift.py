@@ -170,7 +170,7 @@ def test_settings_that_cannot_be_read_are_unknown(world, profile):
     report = one.check(mode="optional", lag_target=120, concurrency=0)
     wanted = {"drift_lag_target", "drift_concurrency"} | ({"drift_mode", "cleanup"} if one.is_v3 else set())
     assert {rule: report.level(rule, "tenant1") for rule in wanted} == dict.fromkeys(wanted, "UNKNOWN")
-    assert set(report.levels()) == wanted
+    assert set(report.levels()) == {*wanted, "reachable"}
 
 
 def test_parameters_without_a_value_are_unknown(world):

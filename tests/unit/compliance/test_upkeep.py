@@ -158,7 +158,7 @@ def test_a_check_of_the_destination_that_cannot_be_read(world, text):
         one.unreadable("CDB_OB_BACKUP_STORAGE_INFO")
     report = one.check()
     assert report.level("destination_check", "tenant1") == report.verdict == "UNKNOWN"
-    assert set(report.levels()) == {"destination_check"}, "it hides nothing else"
+    assert set(report.levels()) == {"destination_check", "reachable"}, "it hides nothing else"
 
 
 # --- the log disk ---
@@ -245,7 +245,7 @@ def test_a_log_disk_that_cannot_be_read(world):
     one.unreadable(r"GV.OB_UNITS")
     report = one.check()
     assert report.level("log_disk", "tenant1") == "UNKNOWN"
-    assert set(report.levels()) == {"log_disk"}
+    assert set(report.levels()) == {"log_disk", "reachable"}
 
 
 # --- clean-up ---
@@ -297,7 +297,7 @@ def test_clean_up_that_cannot_be_read(world, odd):
         one.unreadable("CDB_OB_BACKUP_DELETE_POLICY")
     report = one.check()
     assert report.level("cleanup", "tenant1") == "UNKNOWN"
-    assert set(report.levels()) == {"cleanup"}
+    assert set(report.levels()) == {"cleanup", "reachable"}
 
 
 # --- drills ---

@@ -139,7 +139,7 @@ def test_chinese(box: Sandbox, airflow: Callable[..., Ran], name: str) -> None:
     ran = airflow(name, "--language", "zh")
     assert ran.out.startswith("结论: FAIL oceanbase_default")
     assert "租户" in ran.out
-    assert {"status": "延迟（秒）", "check": "处理建议", "windows": "缺口: "}[name] in ran.out
+    assert {"status": "延迟（秒）", "check": "处理建议", "windows": "断档: "}[name] in ran.out
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -60,6 +60,10 @@ class PrerequisitesNotMetError(OceanBaseError, AirflowFailException):
     """At least one prerequisite of log backup is not met."""
 
 
+class DataBackupFailedError(OceanBaseError):
+    """A data backup has ended without a usable set. Airflow's retry takes another one of what has failed."""
+
+
 class ComplianceError(OceanBaseError, AirflowFailException):
     """A check has found what its ``fail_on`` names; the report is written. Airflow does not retry the task."""
 

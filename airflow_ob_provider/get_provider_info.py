@@ -42,6 +42,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": "OceanBase",
                 "python-modules": [
                     "airflow_ob_provider.operators.archivelog",
+                    "airflow_ob_provider.operators.backup",
                     "airflow_ob_provider.operators.compliance",
                     "airflow_ob_provider.operators.freeze",
                     "airflow_ob_provider.operators.prerequisites",
@@ -52,7 +53,7 @@ def get_provider_info() -> dict[str, Any]:
         "sensors": [
             {
                 "integration-name": "OceanBase",
-                "python-modules": ["airflow_ob_provider.sensors.archivelog"],
+                "python-modules": ["airflow_ob_provider.sensors.archivelog", "airflow_ob_provider.sensors.backup"],
             }
         ],
         "triggers": [

@@ -14,7 +14,7 @@ MAX_AHEAD_SECONDS = 300.0
 """A time further ahead of the server's clock than clocks differ is in another time zone, or no time at all."""
 
 
-class _Word(StrEnum):
+class Word(StrEnum):
     """A word of the server; what the manuals do not know is UNKNOWN, the same as a word that cannot be read."""
 
     @classmethod
@@ -27,7 +27,7 @@ class _Word(StrEnum):
         return cls(str(text).strip().upper())
 
 
-class ArchiveState(_Word):
+class ArchiveState(Word):
     """State of log archive. STOPPING to STOP and BEGINNING to DOING happen by themselves, INTERRUPTED never heals.
 
     3.x knows STOP, BEGINNING, DOING, STOPPING and INTERRUPTED (source, ob_backup_struct.cpp); 4.x adds PREPARE,
@@ -190,7 +190,7 @@ class ArchiveSnapshot:
         return tuple(name for name in names if name not in existing)
 
 
-class PieceStatus(_Word):
+class PieceStatus(Word):
     """Life of a piece (3.x source: ACTIVE, FREEZING, FROZEN; INACTIVE only for copies)."""
 
     ACTIVE = "ACTIVE"
@@ -200,7 +200,7 @@ class PieceStatus(_Word):
     UNKNOWN = "UNKNOWN"
 
 
-class FileStatus(_Word):
+class FileStatus(Word):
     """Whether a piece's files can be used."""
 
     AVAILABLE = "AVAILABLE"

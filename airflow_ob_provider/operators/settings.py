@@ -80,6 +80,34 @@ class SetBackupDestinationOperator(TenantwiseOperator):
         return self.apply(lambda dialect, names: dialect.plan_destination(wanted, names), context)
 
 
+class SetDataBackupDestinationOperator(TenantwiseOperator):
+    """4.x: set where data backups go, ``DATA_BACKUP_DEST`` of each tenant. 3.x has one destination for logs and data.
+
+    Compares first: the same directory and host is left alone, whatever its keys. It is not changed while a data backup
+    of the tenant runs (9036). The server looks at the place from every OBServer, and wants an empty directory that
+    neither log backup nor another tenant uses. After a change take a full backup: the sets in the old place are no
+    longer cleaned up. A retry is safe.
+
+    :param destination: as of :class:`SetBackupDestinationOperator`, ``{tenant}`` and its like included; None keeps the
+        one that is set, and fails for a tenant that has none.
+    :param dest_conn_id: connection with the keys of an object store.
+    :return: as :class:`SetBackupDestinationOperator`.
+    """
+
+    template_fields: Sequence[str] = (*TenantwiseOperator.template_fields, "destination", "dest_conn_id")
+
+    def __init__(self, *, destination: str | None = None, dest_conn_id: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.destination = destination
+        self.dest_conn_id = dest_conn_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Check, compare, write, read back."""
+        self.check_arguments()
+        wanted = WantedDestination(wanted_destination(self.destination, self.dest_conn_id))
+        return self.apply(lambda dialect, names: dialect.data_backups.plan_destination(wanted, names), context)
+
+
 class SetArchiveOptionOperator(TenantwiseOperator):
     """Set how log backup works: 3.x ``backup_log_archive_option``, 4.x BINDING and two parameters of each tenant.
 

@@ -23,6 +23,7 @@ from airflow_ob_provider.links.oceanbase import RunbookLink
 from airflow_ob_provider.oceanbase.models import Scope
 from airflow_ob_provider.oceanbase.waits import (
     ArchiveDoing,
+    BackupDone,
     CheckpointPassed,
     PiecesReady,
     Terminal,
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 _Result = TypeVar("_Result")
-TenantWait = ArchiveDoing | CheckpointPassed | PiecesReady
+TenantWait = ArchiveDoing | BackupDone | CheckpointPassed | PiecesReady
 
 
 class OceanBaseSensor(BaseSensorOperator):

@@ -116,6 +116,11 @@ def is_full(kind: str) -> bool:
     return kind.strip().upper() in {"FULL", "D"}
 
 
+def kind_of(word: str) -> bool | None:
+    """Whether a backup is full; None where the word is in no manual."""
+    return True if is_full(word) else False if word.strip().upper() in {"INC", "I"} else None
+
+
 def _parts(value: str, count: int) -> Sequence[str]:
     parts = value.split("|")
     if len(parts) != count:

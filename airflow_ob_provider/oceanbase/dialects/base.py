@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from airflow_ob_provider.oceanbase.catalog import BackupCatalog
 from airflow_ob_provider.oceanbase.changes import Change
+from airflow_ob_provider.oceanbase.data_backup import BackupReadiness, BackupRequest, BackupSnapshot, RunningBackup
 from airflow_ob_provider.oceanbase.destination import Destination, WantedDestination
 from airflow_ob_provider.oceanbase.models import (
     ArchiveRow,
@@ -29,6 +30,31 @@ Query = Callable[[Statement], Sequence[Row]]
 """Runs a statement that reads. Raises :class:`~airflow_ob_provider.oceanbase.errors.ServerError`."""
 
 
+class DataBackups(Protocol):
+    """What a generation can be asked about data backups, and told. Reading methods may be repeated at will."""
+
+    def readiness(self) -> BackupReadiness:
+        """Whether one can start now, for each tenant, and which are under way."""
+
+    def started(self, after: int) -> tuple[RunningBackup, ...]:
+        """Jobs with a number higher than ``after``, under way or ended, the oldest first."""
+
+    def job(self, job_id: int) -> BackupSnapshot:
+        """One job, under way or ended."""
+
+    def check(self, request: BackupRequest, tenants: Sequence[str]) -> None:
+        """:raises ValueError: this version cannot do what is asked for."""
+
+    def start(self, request: BackupRequest, tenants: Sequence[str], token: str) -> Statement:
+        """Start one of these tenants, or of all. ``token`` marks the job where the version has a place for a mark."""
+
+    def cancel(self, tenants: Sequence[str]) -> Statement:
+        """Cancel those that run, of these tenants or of all."""
+
+    def plan_destination(self, wanted: WantedDestination, tenants: Sequence[str]) -> tuple[Change, ...]:
+        """What is to be set, in each place, until data backups go where they should."""
+
+
 class Dialect(Protocol):
     """One generation of OceanBase: the questions it can be asked and the statements that change it.
 
@@ -39,6 +65,10 @@ class Dialect(Protocol):
     version: OceanBaseVersion
     freeze_advised: bool
     """Whether a minor freeze makes log backup start sooner."""
+
+    @property
+    def data_backups(self) -> DataBackups:
+        """Data backups."""
 
     def identity(self) -> Identity:
         """Cluster, tenant, account and privileges of the session."""

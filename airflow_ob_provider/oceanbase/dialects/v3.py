@@ -17,6 +17,7 @@ from airflow_ob_provider.oceanbase.dialects.backups import backup_catalog as rea
 from airflow_ob_provider.oceanbase.dialects.base import Row
 from airflow_ob_provider.oceanbase.dialects.reading import MISSING, NOW, DialectBase, address, read_at, tenant_list
 from airflow_ob_provider.oceanbase.dialects.v3_backups import V3Backups
+from airflow_ob_provider.oceanbase.dialects.v3_data_backup import V3DataBackups
 from airflow_ob_provider.oceanbase.dialects.v3_prerequisites import V3Prerequisites
 from airflow_ob_provider.oceanbase.dialects.v3_settings import destination_change, option_change
 from airflow_ob_provider.oceanbase.errors import ServerError
@@ -239,6 +240,11 @@ class V3Dialect(DialectBase):
     def backup_catalog(self) -> BackupCatalog:
         """Rounds, pieces, data backups and settings of every tenant."""
         return read_catalog(V3Backups(self))
+
+    @property
+    def data_backups(self) -> V3DataBackups:
+        """Data backups."""
+        return V3DataBackups(self)
 
     def prerequisites(
         self, *, destination: Destination | None, restart_interrupted: bool, tenants: Sequence[str] = ()

@@ -21,6 +21,7 @@ from airflow_ob_provider.oceanbase.dialects.base import Row
 from airflow_ob_provider.oceanbase.dialects.reading import MISSING, NOW, DialectBase, address, read_at, tenant_list
 from airflow_ob_provider.oceanbase.dialects.v4_backups import V4Backups
 from airflow_ob_provider.oceanbase.dialects.v4_catalogue import Catalogue
+from airflow_ob_provider.oceanbase.dialects.v4_data_backup import V4DataBackups
 from airflow_ob_provider.oceanbase.dialects.v4_places import Place
 from airflow_ob_provider.oceanbase.dialects.v4_prerequisites import V4Prerequisites
 from airflow_ob_provider.oceanbase.errors import ServerError
@@ -235,6 +236,11 @@ class V4Dialect(DialectBase):
         """Rounds, pieces, data backups and settings of every tenant."""
         return read_catalog(V4Backups(self))
 
+    @property
+    def data_backups(self) -> V4DataBackups:
+        """Data backups."""
+        return V4DataBackups(self)
+
     def prerequisites(
         self, *, destination: Destination | None, restart_interrupted: bool, tenants: Sequence[str] = ()
     ) -> tuple[Finding, ...]:
@@ -279,15 +285,18 @@ class V4Dialect(DialectBase):
     def minor_freeze(self, tenants: Sequence[str] = ()) -> Statement:
         """Returns when the freeze was issued; memtables get to disk in the background."""
         everyone = "all_user" if self.version.has_all_user else "all"
-        names = ", ".join(_quoted(name) for name in tenants) or everyone
-        return v4_statements.freeze(f" TENANT = {names}" if self.is_sys else "")
+        return v4_statements.freeze(self.of_tenants(tenants) or (f" TENANT = {everyone}" if self.is_sys else ""))
 
     def of_tenant(self, tenant: Tenant) -> str:
         """The clause that names a tenant; a user tenant may not even name itself (1227).
 
         :raises ValueError: the name cannot be written there.
         """
-        return f" TENANT = {_quoted(tenant.name)}" if self.is_sys else ""
+        return self.of_tenants([tenant.name])
+
+    def of_tenants(self, names: Sequence[str]) -> str:
+        """The clause that names tenants; none without names, and none in a user tenant."""
+        return f" TENANT = {', '.join(_quoted(name) for name in names)}" if names and self.is_sys else ""
 
 
 def _quoted(name: str) -> str:

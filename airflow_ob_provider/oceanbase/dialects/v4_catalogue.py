@@ -111,6 +111,27 @@ SELECT {NOW}, t.TENANT_ID AS tenant_id, t.TENANT_NAME AS tenant_name, {_STATUS} 
          ON {self._of("d")}
  ORDER BY t.TENANT_ID"""
 
+    def data_backup(self, *, paths: bool = False) -> str:
+        """What a data backup of each tenant needs. With ``paths`` also where to: keys stand in them in clear text."""
+        tenant, by_tenant = self._grouped
+        wanted = "p.path AS data_path, d.path AS log_path" if paths else "NULL AS data_path"
+        log_paths = ""
+        if paths:
+            log_paths = (
+                f"LEFT JOIN (SELECT {tenant}MAX(CASE WHEN NAME = 'path' THEN VALUE END) AS path FROM "
+                f"{self.view('ARCHIVE_DEST')} WHERE DEST_NO = 0{by_tenant}) d ON {self._of('d')}"
+            )
+        return f"""
+SELECT {NOW}, t.TENANT_ID AS tenant_id, t.TENANT_NAME AS tenant_name, {_STATUS} AS tenant_status,
+       a.STATUS AS archive_status, CASE WHEN p.path <> '' THEN 1 ELSE 0 END AS has_data_path, j.jobs AS jobs, {wanted}
+  {self._from_tenants}
+  LEFT JOIN {self.view("ARCHIVELOG")} a ON {self._of("a")}
+  LEFT JOIN (SELECT {tenant}MAX(VALUE) AS path FROM {self.view("BACKUP_PARAMETER")} WHERE NAME = 'data_backup_dest'
+              {by_tenant}) p ON {self._of("p")}
+  LEFT JOIN (SELECT {tenant}COUNT(*) AS jobs FROM {self.view("BACKUP_JOBS")}{by_tenant}) j ON {self._of("j")}
+  {log_paths}
+ ORDER BY t.TENANT_ID"""
+
     def pieces(self, round_id: int | None) -> str:
         """Pieces of each tenant's current round, or of one given by number, counted on the server."""
         tenant, _ = self._grouped

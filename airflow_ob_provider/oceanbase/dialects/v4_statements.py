@@ -6,6 +6,7 @@ SYSTEM; ob_alter_system_resolver.cpp and ob_backup_config.cpp of 4.3.5; error co
 
 from __future__ import annotations
 
+from airflow_ob_provider.oceanbase.data_backup import BackupKind, BackupRequest
 from airflow_ob_provider.oceanbase.destination import MAX_LENGTH, Destination
 from airflow_ob_provider.oceanbase.options import ArchiveMode
 from airflow_ob_provider.oceanbase.statements import SLOW_SECONDS, Statement, quote
@@ -79,6 +80,20 @@ _PARAMETER_HINTS = (
 )
 
 
+_BACKUP_HINTS = (
+    _NOT_ALLOWED,
+    (1235, "This version does not know PLUS ARCHIVELOG, or a user tenant has named a tenant."),
+    (4016, "Tenant sys cannot be backed up; take it out of tenants."),
+    (5160, "A tenant of the list does not exist (any more): check DBA_OB_TENANTS."),
+    (
+        9040,
+        "The tenant must be NORMAL, its log backup DOING and DATA_BACKUP_DEST set. Where an incremental backup is "
+        "refused after an upgrade, take a full one.",
+    ),
+    (9036, "A data backup of it runs: run the task again, which waits for that one."),
+)
+
+
 def destination(tenant: str, place: Destination, mode: ArchiveMode, days: int) -> Statement:
     """LOG_ARCHIVE_DEST, every attribute named: one left out returns to its default. It also resets DEFER.
 
@@ -118,3 +133,28 @@ def parameter(tenant: str, name: str, value: str) -> Statement:
 def freeze(tenants: str) -> Statement:
     """Without TENANT it freezes the session's own tenant only, also from sys."""
     return Statement.write(f"ALTER SYSTEM MINOR FREEZE{tenants}", timeout=2 * SLOW_SECONDS)
+
+
+def backup(request: BackupRequest, which: str, description: str) -> Statement:
+    """Asynchronous: OK means that the job stands in the job view. Not idempotent: 9036 while one runs."""
+    kind = " INCREMENTAL" if request.kind is BackupKind.INCREMENTAL else ""
+    plus = " PLUS ARCHIVELOG" if request.plus_archivelog else ""
+    told = quote(description, field_name="description")
+    return Statement.write(
+        f"ALTER SYSTEM BACKUP{kind}{which}{plus} DESCRIPTION = {told}", timeout=2 * SLOW_SECONDS, hints=_BACKUP_HINTS
+    )
+
+
+def cancel_backup(tenants: str) -> Statement:
+    """Asynchronous; leaves what is copied so far as a set that cannot be used."""
+    return Statement.write(f"ALTER SYSTEM CANCEL BACKUP{tenants}", hints=_ENABLE_HINTS)
+
+
+def data_destination(tenant: str, place: Destination) -> Statement:
+    """DATA_BACKUP_DEST, a bare URI: with ``LOCATION=``, as older manuals have it, it answers 9026."""
+    return Statement.write(
+        f"ALTER SYSTEM SET DATA_BACKUP_DEST = {quote(place.uri, field_name='destination')}{tenant}",
+        secrets=place.secret_values,
+        timeout=DESTINATION_SECONDS,
+        hints=_DESTINATION_HINTS,
+    )

@@ -17,7 +17,8 @@ from airflow_ob_provider.oceanbase.waits.archive import (
     ArchiveStopped,
     CheckpointPassed,
 )
-from airflow_ob_provider.oceanbase.waits.base import Ready, Terminal, Verdict, Wait, Waiting
+from airflow_ob_provider.oceanbase.waits.backup import BackupDone
+from airflow_ob_provider.oceanbase.waits.base import Ready, Snapshot, Terminal, Verdict, Wait, Waiting
 from airflow_ob_provider.oceanbase.waits.freeze import IDLE_SECONDS, QUIET_SECONDS, FreezeDone
 from airflow_ob_provider.oceanbase.waits.pieces import PiecesReady
 
@@ -28,10 +29,12 @@ __all__ = [
     "START_GRACE_SECONDS",
     "ArchiveDoing",
     "ArchiveStopped",
+    "BackupDone",
     "CheckpointPassed",
     "FreezeDone",
     "PiecesReady",
     "Ready",
+    "Snapshot",
     "Terminal",
     "Verdict",
     "Wait",
@@ -40,7 +43,7 @@ __all__ = [
 ]
 
 _KINDS: dict[str, type[Wait]] = {
-    cls.__name__: cls for cls in (ArchiveDoing, ArchiveStopped, CheckpointPassed, PiecesReady, FreezeDone)
+    cls.__name__: cls for cls in (ArchiveDoing, ArchiveStopped, CheckpointPassed, PiecesReady, FreezeDone, BackupDone)
 }
 _MOMENTS = {"since", "after"}
 

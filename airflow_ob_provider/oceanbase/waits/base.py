@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal, Self
 
+from airflow_ob_provider.oceanbase.data_backup import BackupSnapshot
 from airflow_ob_provider.oceanbase.models import ArchiveSnapshot, FreezeProgress, PieceSnapshot, to_json
 from airflow_ob_provider.oceanbase.words import few
 
@@ -38,8 +39,8 @@ class Terminal:
 
 
 Verdict = Ready | Waiting | Terminal
-Snapshot = ArchiveSnapshot | PieceSnapshot | FreezeProgress
-Reads = Literal["archive", "pieces", "freeze"]
+Snapshot = ArchiveSnapshot | PieceSnapshot | FreezeProgress | BackupSnapshot
+Reads = Literal["archive", "pieces", "freeze", "backup"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,124 @@
+"""The wait for the end of a data backup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from airflow_ob_provider.oceanbase.data_backup import BackupPart, BackupSnapshot, JobState
+from airflow_ob_provider.oceanbase.models import to_json
+from airflow_ob_provider.oceanbase.waits.base import Ready, Terminal, Verdict, Wait, Waiting
+from airflow_ob_provider.oceanbase.words import few
+
+UNSEEN_SECONDS = 300.0
+"""How long a job that is neither under way nor in the history is waited for. Its row goes from one view to the other in
+a moment, and the parts of tenants appear a moment after the whole (4.x)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupDone(Wait):
+    """A data backup has ended, and every tenant has a usable set of it.
+
+    ``ended_is_enough``: the end is waited for, good or bad; what has become of each tenant stands in the summary.
+    """
+
+    reads = "backup"
+    job_id: int = 0
+    tenants: tuple[str, ...] = ()
+    """Who must have a set; a server of 4.x may leave tenants out without a word."""
+    ended_is_enough: bool = False
+
+    def read_arguments(self) -> dict[str, Any]:
+        """A job is read by its number."""
+        return {"job_id": self.job_id}
+
+    def judge(self, snapshot: BackupSnapshot) -> Verdict:
+        """Success is told by the history only: a job whose row has vanished has not succeeded."""
+        if snapshot.state is None or (
+            snapshot.state.is_over and not all(part.state.is_over for part in snapshot.parts)
+        ):
+            return self._unseen(snapshot)
+        if not snapshot.state.is_over:
+            return _under_way(snapshot)
+        failed = failures(snapshot, self.tenants)
+        if failed and not self.ended_is_enough:
+            reasons = few(f"{name}: {reason}" for name, reason in failed.items())
+            return Terminal(
+                f"data backup {snapshot.job_id} is {snapshot.words}: {reasons}",
+                "Remove the cause and take another data backup; until then what it should have closed stays open.",
+            )
+        return Ready(summary(snapshot, failed))
+
+    def _unseen(self, snapshot: BackupSnapshot) -> Verdict:
+        what = f"data backup {snapshot.job_id} is shown neither under way nor as ended"
+        if self.elapsed(snapshot.read_at).total_seconds() < UNSEEN_SECONDS:
+            return Waiting(what, unknown=True)
+        return Terminal(
+            f"{what}, {UNSEEN_SECONDS:g} s after the first look",
+            "Nothing is known of its result. Look at the server's job history and backup sets, and take another one.",
+        )
+
+
+def failures(snapshot: BackupSnapshot, expected: Iterable[str]) -> dict[str, str]:
+    """Tenants without a usable set of an ended job, and why; under ``job`` where it failed and no tenant tells why."""
+    parts = {part.tenant.name: part for part in snapshot.parts}
+    found = {name: _why(part) for name, part in parts.items() if not part.is_usable}
+    found |= {
+        name: "the server has left it out of this backup without saying so" for name in expected if name not in parts
+    }
+    if snapshot.state is not JobState.COMPLETED and not found:
+        found["job"] = f"it is {snapshot.words}, whatever the sets of its tenants say"
+    if not parts and not found:
+        found["job"] = "it has copied no tenant"
+    return found
+
+
+def _why(part: BackupPart) -> str:
+    unclear = "the server shows a set without the moment from which it can be restored"
+    return part.problem or (unclear if part.state is JobState.COMPLETED else f"it is {part.words}")
+
+
+def summary(snapshot: BackupSnapshot, failed: dict[str, str]) -> dict[str, Any]:
+    """What a data backup has left; times by the server's clock."""
+    usable = [part for part in snapshot.parts if part.is_usable]
+    points = {part.tenant.name: part.restore_point for part in usable if part.restore_point}
+    length = snapshot.ended - snapshot.started if snapshot.ended and snapshot.started else None
+    return {
+        "job": snapshot.job_id,
+        "state": str(snapshot.state),
+        "kinds": {part.tenant.name: kind_word(part.is_full) for part in usable},
+        "sets": {part.tenant.name: part.set_id for part in usable},
+        "restore_points": {name: to_json(point) for name, point in points.items()},
+        "restore_point": to_json(max(points.values(), default=None)),
+        "started": to_json(snapshot.started),
+        "ended": to_json(snapshot.ended),
+        "seconds": length.total_seconds() if length else None,
+        "failed": failed,
+        "read_at": to_json(snapshot.read_at),
+    }
+
+
+def kind_word(is_full: bool | None) -> str:
+    """As a user writes it."""
+    return {True: "full", False: "incremental", None: "unknown"}[is_full]
+
+
+def _under_way(snapshot: BackupSnapshot) -> Waiting:
+    share = snapshot.share
+    parts = few(str(part) for part in snapshot.parts) or "no tenant yet"
+    left = _left(snapshot.started, snapshot.read_at, share)
+    expected = f", about {left} s to go at this pace" if left is not None else ""
+    return Waiting(
+        f"data backup {snapshot.job_id} is {snapshot.words}{expected}: {parts}",
+        share,
+        unknown=snapshot.state is JobState.UNKNOWN,
+    )
+
+
+def _left(started: datetime | None, now: datetime, share: float | None) -> int | None:
+    """Seconds, if it goes on as it has gone so far; None before a tenth of it is done."""
+    if started is None or not share or share < 0.1 or now <= started:
+        return None
+    return round((now - started).total_seconds() * (1 - share) / share)

@@ -230,7 +230,7 @@ def decide(readiness: BackupReadiness, request: BackupRequest, mine: RunningBack
     if not tenants:
         why = "; ".join(f"{name}: {why}" for name, why in readiness.obstacles) or "there is no user tenant"
         return Decision(Turn.REFUSE, why)
-    return Decision(Turn.SEND, "none runs", None, tenants)
+    return Decision(Turn.SEND, "no data backup is under way", None, tenants)
 
 
 def own_job(jobs: Iterable[RunningBackup], token: str) -> RunningBackup | None:

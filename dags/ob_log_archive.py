@@ -56,6 +56,7 @@ from airflow_ob_provider.operators.settings import (
     switches_to_mandatory,
 )
 from airflow_ob_provider.report import NOT_PROVEN, PROVEN, cluster_report, fleet_report
+from airflow_ob_provider.results import results_of
 from airflow_ob_provider.sensors.archivelog import (
     ArchiveCheckpointSensor,
     ArchiveDoingSensor,
@@ -357,17 +358,7 @@ with DAG(
         )
         def summary(conn_id: str, params: Any = None, outlet_events: Any = None, ti: Any = None) -> dict[str, Any]:
             """The report of one cluster; red unless log backup is proven, whatever failed before."""
-            # Pulled by name: as arguments they would draw a line from every task to this one. And only of tasks that
-            # have succeeded now: a task that is cleared and never starts again keeps the result of its last run.
-            states = ti.get_task_states(
-                dag_id=ti.dag_id, run_ids=[ti.run_id], map_index=ti.map_index, task_ids=list(steps.values())
-            )[ti.run_id]
-            results = {
-                step: ti.xcom_pull(task_ids=task_id, map_indexes=ti.map_index)
-                for step, task_id in steps.items()
-                # A task that failed has told why.
-                if states.get(f"{task_id}_{ti.map_index}") in {"success", "failed"}
-            }
+            results = results_of(ti, steps)
             now = present_state(conn_id, params["tenants"])
             report = cluster_report(conn_id, results, now, dry_run=params["dry_run"])
             log.info("%s", report["markdown"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from airflow.sdk import Asset, AssetAlias
 
@@ -15,6 +17,9 @@ LOG_ARCHIVE_ALIAS = AssetAlias("ob_log_archive")
 """Updated whenever log backup of any cluster has been proven."""
 COMPLIANCE_ALIAS = AssetAlias("ob_archive_compliance")
 """Updated by each compliance check of any cluster."""
+
+DATA_BACKUP_ALIAS = AssetAlias("ob_data_backup")
+"""Updated whenever a data backup of any cluster can be restored."""
 
 
 def log_archive_asset(oceanbase_conn_id: str) -> Asset:
@@ -36,6 +41,25 @@ def compliance_asset(oceanbase_conn_id: str, *, compliant: bool) -> Asset:
     """
     word = "compliant" if compliant else "violated"
     return Asset(f"oceanbase://{_checked(oceanbase_conn_id)}/log-archive/{word}")
+
+
+def data_backup_asset(oceanbase_conn_id: str) -> Asset:
+    """The data backups of a cluster; updated when a new one can be restored, with the logs that follow it.
+
+    Its events carry ``kind``, ``sets`` by tenant, ``windows`` by tenant, ``started`` and ``ended`` as extra.
+
+    :raises ValueError: the connection id cannot stand in a URI.
+    """
+    return Asset(f"oceanbase://{_checked(oceanbase_conn_id)}/data-backup")
+
+
+def connections_of(triggering_asset_events: Mapping[Any, Any] | None) -> list[str]:
+    """The connections whose assets have started a run, each once, in their order; none where no asset has.
+
+    :param triggering_asset_events: of the run's context.
+    """
+    uris = [asset.uri for asset in triggering_asset_events or () if isinstance(asset, Asset)]
+    return list(dict.fromkeys(urlsplit(uri).netloc for uri in uris if uri.startswith("oceanbase://")))
 
 
 def _checked(oceanbase_conn_id: str) -> str:

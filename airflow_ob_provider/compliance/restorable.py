@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -39,3 +39,21 @@ def _restorable(record: TenantRecord | None, at: datetime) -> dict[str, Any]:
                 "set": window.set_id,
             }
     return {"restorable": False, "reason": f"no window of the catalog holds {to_json(at)}, the set's restore point"}
+
+
+def without_full_backup(oceanbase_conn_id: str, tenants: Sequence[str] = ()) -> list[str]:
+    """Tenants whose present moment no data backup carries, so that they need a full one. Reads only.
+
+    One of which it cannot be told is among them: a backup too many does no harm.
+
+    :param tenants: 4.x: only these; on 3.x, and where none is named, all.
+    :raises OceanBaseServerError: the catalog cannot be read.
+    """
+    with OceanBaseHook(oceanbase_conn_id=oceanbase_conn_id).session() as session:
+        catalog = session.dialect.backup_catalog()
+    return [
+        record.tenant.name
+        for record in catalog.tenants
+        if not tenants or record.tenant.name in tenants
+        if record.recovery is None or record.recovery.open_gap is not None or not record.recovery.windows
+    ]

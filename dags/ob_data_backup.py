@@ -1,0 +1,291 @@
+"""# OceanBase data backup, chained to log backup.
+
+Takes a data backup of one or many OceanBase clusters and proves that it can be restored. Without a data backup the logs
+restore nothing, and a data backup that log backup has not passed cannot be restored either.
+
+**What it does, cluster by cluster** (each has a branch of its own; a failure in one never hides another):
+
+1. `needed` - started by an asset (log backup was proven), it goes on only where no data backup carries the present
+   moment yet; started by hand or by time, always. The form can choose.
+2. `gate` - log backup must be alive **now**: DOING, and everything written before this moment archived. Fresh reads.
+3. `destination` - 4.x `DATA_BACKUP_DEST` of each tenant, if one is given and differs; 3.x has one destination for both.
+4. `backup` - `ALTER SYSTEM BACKUP [INCREMENTAL] DATABASE`, once. A backup that runs already is waited for instead of
+   starting another. Success is told by the server's history, tenant by tenant.
+5. `archived` - log backup has passed the restore point of the new sets.
+6. `windows` - from when to when each tenant can be restored with it. Red where one cannot.
+
+**What it proves**: what the server's catalog says. **What it does not prove**: that the files can be read back. Only a
+restore proves that.
+
+**Running it again is safe**: a retry attaches to the backup that it has started, a new run to one that still runs.
+Nothing here ever stops log backup, or cancels a backup. Each cluster with a new backup that can be restored updates the
+asset `oceanbase://<connection>/data-backup`.
+
+**Schedule**: as it is, whenever `ob_log_archive` has proven the log backup of a cluster. Change `SCHEDULE` in your copy
+for a time table, or both: `AssetOrTimeSchedule(timetable=CronTriggerTimetable("0 1 * * *", timezone="UTC"),
+assets=[LOG_ARCHIVE_ALIAS])`.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+import pendulum
+from airflow.sdk import DAG, Param, TriggerRule, XComArg, task, task_group
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from airflow_ob_provider.assets.oceanbase import (
+    DATA_BACKUP_ALIAS,
+    LOG_ARCHIVE_ALIAS,
+    connections_of,
+    data_backup_asset,
+)
+from airflow_ob_provider.compliance.restorable import restorable, without_full_backup
+from airflow_ob_provider.operators.backup import BackupDatabaseOperator
+from airflow_ob_provider.operators.settings import SetDataBackupDestinationOperator
+from airflow_ob_provider.report_backup import NOT_RESTORABLE, RESTORABLE, backup_fleet, backup_report
+from airflow_ob_provider.results import results_of
+from airflow_ob_provider.sensors.archivelog import ArchiveCheckpointSensor
+from airflow_ob_provider.task_groups import log_archive_gate, tenants_of
+
+log = logging.getLogger(__name__)
+
+SCHEDULE = [LOG_ARCHIVE_ALIAS]
+
+PARAMS = {
+    "oceanbase_conn_ids": Param(
+        ["oceanbase_default"],
+        type="array",
+        items={"type": "string", "pattern": r"^[\w.-]+$"},
+        minItems=1,
+        uniqueItems=True,
+        section="Clusters",
+        title="Connections",
+        description_md="One Airflow connection of type OceanBase a cluster: tenant `sys` (4.x: or a user tenant, for "
+        "itself), ALTER SYSTEM privilege. A run that an asset has started takes the cluster of the asset.",
+    ),
+    "tenants": Param(
+        [],
+        type="array",
+        items={"type": "string", "pattern": r"^[A-Za-z_][A-Za-z0-9_$]*$"},
+        uniqueItems=True,
+        section="Clusters",
+        title="Tenants (4.x)",
+        description_md="Empty: all user tenants that are NORMAL. 3.x backs up the whole cluster and refuses a list.",
+    ),
+    "kind": Param(
+        "full",
+        type="string",
+        enum=["full", "incremental"],
+        section="Data backup",
+        description_md="**incremental** becomes full where there is no backup to build on. Only a full one ends a gap.",
+    ),
+    "only_if_needed": Param(
+        "auto",
+        type="string",
+        enum=["auto", "yes", "no"],
+        section="Data backup",
+        title="Only where it is needed",
+        description_md="**yes**: only where no data backup carries the present moment. **auto**: so when an asset has "
+        "started the run, else always.",
+    ),
+    "plus_archivelog": Param(
+        False,
+        type="boolean",
+        section="Data backup",
+        title="With logs (4.1+)",
+        description_md="PLUS ARCHIVELOG: copy the logs that the set needs into it.",
+    ),
+    "description": Param(
+        None,
+        type=["null", "string"],
+        maxLength=200,
+        section="Data backup",
+        title="Description (4.x)",
+        description_md="Shown in the server's job views.",
+    ),
+    "destination": Param(
+        None,
+        type=["null", "string"],
+        section="Destination (4.x)",
+        description_md="For instance `file:///data/nfs/{cluster}/{tenant}/data`: an empty directory of its own for "
+        "each tenant, apart from log backup. Empty: keep the one set. Never type keys here.",
+    ),
+    "dest_conn_id": Param(
+        None,
+        type=["null", "string"],
+        section="Destination (4.x)",
+        title="Connection with the keys",
+        description_md="For object stores: login is the access id, password the access key, host the endpoint.",
+    ),
+    "gate_timeout": Param(
+        1800,
+        type="integer",
+        minimum=10,
+        maximum=604_800,
+        section="Time limits (seconds)",
+        description_md="Wait for log backup to be DOING, and for its proof; before the backup and after it.",
+    ),
+    "backup_timeout": Param(
+        86_400,
+        type="integer",
+        minimum=10,
+        maximum=604_800,
+        section="Time limits (seconds)",
+        description_md="Wait for the end of the backup, which goes on if this passes.",
+    ),
+    "poll_interval": Param(
+        30,
+        type="integer",
+        minimum=1,
+        maximum=3600,
+        section="Time limits (seconds)",
+        description_md="Between two looks.",
+    ),
+    "dry_run": Param(
+        False,
+        type="boolean",
+        section="Dry run",
+        description_md="Read, show the plan and write nothing.",
+    ),
+}
+
+with DAG(
+    dag_id="ob_data_backup",
+    dag_display_name="OceanBase data backup, chained to log backup",
+    schedule=SCHEDULE,
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    params=PARAMS,
+    default_args={"retries": 2, "retry_delay": timedelta(seconds=30)},
+    doc_md=__doc__,
+    tags=["oceanbase", "backup"],
+) as dag:
+
+    @task
+    def list_clusters(params: Any = None, triggering_asset_events: Any = None) -> list[str]:
+        """One branch a connection."""
+        return connections_of(triggering_asset_events) or list(params["oceanbase_conn_ids"])
+
+    @task_group(group_id="cluster")
+    def cluster(conn_id: str) -> Any:
+        """Everything for one cluster."""
+        common = {"oceanbase_conn_id": conn_id, "map_index_template": "{{ task.oceanbase_conn_id }}"}
+        writes = common | {"dry_run": "{{ params.dry_run }}", "on_partial_failure": "continue"}
+        waits = {"timeout": "{{ params.gate_timeout }}", "poke_interval": "{{ params.poll_interval }}"}
+
+        @task(map_index_template="{{ task.op_args[0] }}")
+        def needed(conn_id: str, params: Any = None, ti: Any = None, triggering_asset_events: Any = None) -> Any:
+            """Whether there is anything to do."""
+            by_asset = bool(connections_of(triggering_asset_events))
+            if params["only_if_needed"] == "no" or (params["only_if_needed"] == "auto" and not by_asset):
+                return {"tenants": None}
+            without = without_full_backup(conn_id, params["tenants"])
+            ti.xcom_push(key="return_value", value={"tenants": without})
+            if not without:
+                raise AirflowSkipException("every tenant can be restored up to now with a data backup that exists")
+            return {"tenants": without}
+
+        gate = log_archive_gate(
+            conn_id,
+            tenants="{{ params.tenants | join(',') }}",
+            on_partial_failure="continue",
+            group_id="gate",
+            **waits,
+        )
+        destination = SetDataBackupDestinationOperator(
+            task_id="destination",
+            tenants=tenants_of(gate),
+            destination="{{ params.destination or '' }}",
+            dest_conn_id="{{ params.dest_conn_id or '' }}",
+            **writes,
+        )
+        backup = BackupDatabaseOperator(
+            task_id="backup",
+            tenants=XComArg(destination, "tenants"),
+            kind="{{ params.kind }}",
+            plus_archivelog="{{ params.plus_archivelog }}",
+            description="{{ params.description or '' }}",
+            timeout="{{ params.backup_timeout }}",
+            poll_interval="{{ params.poll_interval }}",
+            **writes,
+        )
+
+        @task(map_index_template="{{ task.op_args[0].oceanbase_conn_id }}")
+        def restore_point(made: Any) -> str:
+            """What log backup must pass; nothing in a dry run."""
+            if made.get("dry_run") or not made.get("restore_point"):
+                raise AirflowSkipException("no data backup was made")
+            return str(made["restore_point"])
+
+        archived = ArchiveCheckpointSensor(
+            task_id="archived",
+            tenants=XComArg(backup, "tenants"),
+            after=restore_point(backup.output),
+            on_partial_failure="continue",
+            **common,
+            **waits,
+        )
+
+        @task(map_index_template="{{ task.op_args[0].oceanbase_conn_id }}")
+        def windows(made: Any) -> dict[str, Any]:
+            """From when to when each tenant can be restored with it."""
+            found = restorable(made["oceanbase_conn_id"], made["restore_points"])
+            for name, window in found.items():
+                words = f"from {window['from']} until {window['until']}" if window["restorable"] else window["reason"]
+                log.info("%s is %s: %s", name, "restorable" if window["restorable"] else "NOT restorable", words)
+            return found
+
+        @task(
+            trigger_rule=TriggerRule.ALL_DONE,
+            outlets=[DATA_BACKUP_ALIAS],
+            retries=0,
+            map_index_template="{{ task.op_args[0] }}",
+        )
+        def summary(conn_id: str, params: Any = None, outlet_events: Any = None, ti: Any = None) -> dict[str, Any]:
+            """The report of one cluster; red unless every tenant can be restored with the new backup."""
+            report = backup_report(conn_id, results_of(ti, steps), dry_run=params["dry_run"])
+            log.info("%s", report["markdown"])
+            ti.xcom_push(key="return_value", value=report)
+            if report["verdict"] == NOT_RESTORABLE:
+                bad = [f"{row['tenant']} ({row['reason']})" for row in report["tenants"] if row["reason"]]
+                what = f"{conn_id} has no new data backup that can be restored"
+                raise AirflowFailException(": ".join([what, *(["; ".join(bad[:5])] if bad else [])]))
+            if report["verdict"] == RESTORABLE:
+                outlet_events[DATA_BACKUP_ALIAS].add(data_backup_asset(conn_id), extra=report["asset_extra"])
+            return report
+
+        asked = needed(conn_id)
+        found = windows(backup.output)
+        asked >> gate >> destination >> backup
+        archived >> found
+        steps = {
+            "needed": "cluster.needed",
+            "doing": "cluster.gate.doing",
+            "proof": "cluster.gate.proof",
+            "destination": destination.task_id,
+            "backup": backup.task_id,
+            "archived": archived.task_id,
+            "windows": "cluster.windows",
+        }
+        done = summary(conn_id)
+        [asked, found] >> done
+        return done
+
+    @task(trigger_rule=TriggerRule.ALL_DONE, retries=0)
+    def report(conn_ids: Any, reports: Any, ti: Any = None) -> dict[str, Any]:
+        """All clusters in one table; red if one of them has no backup that can be restored."""
+        # Airflow hands over the report of a single cluster bare, and of none as None.
+        given = [reports] if isinstance(reports, dict) else reports or []
+        whole = backup_fleet(conn_ids or [], given)
+        log.info("%s", whole["markdown"])
+        ti.xcom_push(key="return_value", value=whole)
+        if whole["verdict"] == NOT_RESTORABLE:
+            raise AirflowFailException("not every cluster has a new data backup that can be restored")
+        return whole
+
+    clusters = list_clusters()
+    report(clusters, cluster.expand(conn_id=clusters))

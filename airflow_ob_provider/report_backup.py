@@ -13,7 +13,7 @@ RESTORABLE = "restorable"
 NOT_RESTORABLE = "NOT RESTORABLE"
 NOT_NEEDED = "not needed"
 DRY_RUN = "dry run"
-_STEPS = ("needed", "doing", "proof", "destination", "backup", "archived", "windows")
+_STEPS = ("doing", "proof", "destination", "backup", "archived", "windows")
 _MAX_TENANTS = 50
 _PROVES = (
     "By the server's catalog: each of these tenants has a usable set of this backup, and log backup has passed its "
@@ -28,7 +28,7 @@ def backup_report(conn_id: str, results: Mapping[str, Any], *, dry_run: bool) ->
     of its new set. One tenant that does not, makes the whole cluster not restorable.
 
     :param results: results of the tasks by name, also of those that failed; None where a task was skipped, did not run
-        or failed without a result. ``windows`` is what
+        or failed without a result. ``needed`` is [] where no tenant needs one; ``windows`` is what
         :func:`~airflow_ob_provider.compliance.restorable.restorable` has found.
     :return: plain JSON: ``verdict``, ``markdown``, ``row`` for :func:`backup_fleet`, ``tenants``, ``asset_extra``.
     """
@@ -36,15 +36,15 @@ def backup_report(conn_id: str, results: Mapping[str, Any], *, dry_run: bool) ->
     backup, windows = found["backup"], found["windows"]
     tenants = _tenants(found, windows)
     failed = [row["tenant"] for row in tenants if row["verdict"] != RESTORABLE]
-    needed = found["needed"].get("tenants")
-    if needed == []:
+    is_needed = results.get("needed") != []
+    if not is_needed:
         verdict = NOT_NEEDED
     elif dry_run and backup.get("dry_run") and not failed:
         verdict = DRY_RUN
     else:
         verdict = RESTORABLE if tenants and not failed else NOT_RESTORABLE
     parts = [f"## {conn_id}: {verdict}"]
-    if needed == []:
+    if not is_needed:
         parts.append("Every tenant can be restored up to now with a data backup that exists.")
     if tenants:
         shown = tabulate(tenants[:_MAX_TENANTS], headers="keys", tablefmt="github", disable_numparse=True)

@@ -179,15 +179,16 @@ with DAG(
 
         @task(map_index_template="{{ task.op_args[0] }}")
         def needed(conn_id: str, params: Any = None, ti: Any = None, triggering_asset_events: Any = None) -> Any:
-            """Whether there is anything to do."""
+            """Skip the rest where nobody needs a backup; the tenants that do, where that was asked."""
             by_asset = bool(connections_of(triggering_asset_events))
             if params["only_if_needed"] == "no" or (params["only_if_needed"] == "auto" and not by_asset):
-                return {"tenants": None}
+                return None
             without = without_full_backup(conn_id, params["tenants"])
-            ti.xcom_push(key="return_value", value={"tenants": without})
+            log.info("Without a data backup that carries the present moment: %s", ", ".join(without) or "nobody")
             if not without:
+                ti.xcom_push(key="return_value", value=without)
                 raise AirflowSkipException("every tenant can be restored up to now with a data backup that exists")
-            return {"tenants": without}
+            return without
 
         gate = log_archive_gate(
             conn_id,
@@ -247,7 +248,9 @@ with DAG(
         )
         def summary(conn_id: str, params: Any = None, outlet_events: Any = None, ti: Any = None) -> dict[str, Any]:
             """The report of one cluster; red unless every tenant can be restored with the new backup."""
-            report = backup_report(conn_id, results_of(ti, steps), dry_run=params["dry_run"])
+            # Nothing but itself skips the first task, so that what it has left is of this run.
+            asked = ti.xcom_pull(task_ids="cluster.needed", map_indexes=ti.map_index)
+            report = backup_report(conn_id, results_of(ti, steps) | {"needed": asked}, dry_run=params["dry_run"])
             log.info("%s", report["markdown"])
             ti.xcom_push(key="return_value", value=report)
             if report["verdict"] == NOT_RESTORABLE:
@@ -263,7 +266,6 @@ with DAG(
         asked >> gate >> destination >> backup
         archived >> found
         steps = {
-            "needed": "cluster.needed",
             "doing": "cluster.gate.doing",
             "proof": "cluster.gate.proof",
             "destination": destination.task_id,

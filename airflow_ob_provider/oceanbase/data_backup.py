@@ -112,6 +112,8 @@ class BackupReadiness:
     """Under way, started from where it is asked from now; only these hold up another one (9036)."""
     newest_job: int = 0
     """Highest number of a job so far: the next one has a higher one."""
+    unset: tuple[Tenant, ...] = ()
+    """4.x: tenants whose only obstacle is that they have no destination of data backups."""
 
     def of(self, names: Iterable[str]) -> BackupReadiness:
         """Only these tenants; all, if none is named."""
@@ -125,6 +127,13 @@ class BackupReadiness:
             candidates=tuple(tenant for tenant in self.candidates if tenant.name in wanted),
             obstacles=(*((name, why) for name, why in self.obstacles if name in wanted), *missing),
         )
+
+    def with_destinations(self) -> BackupReadiness:
+        """As it would be if every tenant had a destination: a dry run has not set it."""
+        names = {tenant.name for tenant in self.unset}
+        obstacles = tuple((name, why) for name, why in self.obstacles if name not in names)
+        candidates = sorted((*self.candidates, *self.unset), key=lambda tenant: tenant.tenant_id)
+        return replace(self, candidates=tuple(candidates), obstacles=obstacles, unset=())
 
     def with_candidates(self, tenants: tuple[Tenant, ...]) -> BackupReadiness:
         """With fewer of them."""

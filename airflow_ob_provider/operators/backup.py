@@ -170,7 +170,8 @@ class BackupDatabaseOperator(TenantwiseOperator, WaitingOperator):
     def _look(self, dialect: Dialect, progress: _Progress) -> tuple[BackupReadiness, Decision]:
         backups, request, names = dialect.data_backups, self.request, self.names
         backups.check(request, names)
-        readiness = backups.readiness().of(names)
+        found = backups.readiness()
+        readiness = (found.with_destinations() if self.is_dry_run else found).of(names)
         if progress.kept:
             left = tuple(tenant for tenant in readiness.candidates if tenant.name not in progress.kept)
             readiness = readiness.with_candidates(left)

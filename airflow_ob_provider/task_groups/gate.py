@@ -41,7 +41,7 @@ def log_archive_gate(
     with TaskGroup(group_id) as gate:
         names = task(task_id="tenants", map_index_template="{{ task.op_args[0] }}", **kwargs)(_names)(
             oceanbase_conn_id, tenants
-        )  # type: ignore[arg-type]
+        )
         common: dict[str, Any] = {
             "oceanbase_conn_id": oceanbase_conn_id,
             "timeout": timeout,
@@ -63,7 +63,7 @@ def tenants_of(gate: TaskGroup) -> XComArg:
     return XComArg(cast("BaseOperator", proof), "tenants")
 
 
-def _names(oceanbase_conn_id: str, tenants: Sequence[str] | str | None = None) -> list[str]:
+def _names(oceanbase_conn_id: Any, tenants: Any = None) -> list[str]:
     """Names of the tenants that archive each for itself: those asked for, or all; none where a cluster does."""
     asked = check_tenant_names(tenants)
     if asked:

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from airflow_ob_provider.oceanbase.dialects.v4 import V4Dialect
 
 
+_NO_DESTINATION = "it has no DATA_BACKUP_DEST to back up to (9040): SetDataBackupDestinationOperator sets it"
+
+
 class V4DataBackups:
     """See :class:`~airflow_ob_provider.oceanbase.dialects.base.DataBackups`."""
 
@@ -59,7 +62,7 @@ class V4DataBackups:
         rows = self._dialect.read(self._dialect.catalogue.data_backup())
         now, _ = read_at(rows)
         names = {whole(row, "tenant_id"): text(row, "tenant_name") for row in rows if row.get("tenant_id") is not None}
-        candidates, obstacles = [], []
+        candidates, obstacles, unset = [], [], []
         for row in rows:
             if row.get("tenant_id") is None:
                 continue
@@ -67,10 +70,13 @@ class V4DataBackups:
             tenant = Tenant(whole(row, "tenant_id"), text(row, "tenant_name"), status)
             if why := _obstacle(tenant, row):
                 obstacles.append((tenant.name, why))
+                unset += [tenant] if why == _NO_DESTINATION else []
             else:
                 candidates.append(tenant)
         running = self._running(names)
-        return BackupReadiness(now, Scope.TENANT, tuple(candidates), tuple(obstacles), running, self._newest())
+        return BackupReadiness(
+            now, Scope.TENANT, tuple(candidates), tuple(obstacles), running, self._newest(), tuple(unset)
+        )
 
     def _running(self, names: dict[int, str]) -> tuple[RunningBackup, ...]:
         rows = self._dialect.read(
@@ -234,7 +240,7 @@ def _obstacle(tenant: Tenant, row: Row) -> str:
     if state is not ArchiveState.DOING:
         return f"its log backup is {status or 'not started'}, and a data backup needs DOING (9040): start it first"
     if not whole(row, "has_data_path"):
-        return "it has no DATA_BACKUP_DEST to back up to (9040): SetDataBackupDestinationOperator sets it"
+        return _NO_DESTINATION
     return ""
 
 

@@ -182,11 +182,17 @@ class _Doctor:
     def _never_archived(self, round_id: int) -> bool:
         """3.x: INTERRUPTED right after the start, ``checkpoint_ts == start_ts``."""
         row = self.unit.row
-        if self.unit.scope is not Scope.CLUSTER or row is None or row.round_id != round_id:
+        if self.unit.scope is not Scope.CLUSTER or row is None:
             return False
-        if self.unit.state is not ArchiveState.INTERRUPTED or row.started is None:
-            return False
-        return row.checkpoint is None or row.checkpoint <= row.started
+        ranges = [
+            (one.started, one.checkpoint)
+            for record in self.unit.records
+            for one in record.rounds
+            if one.round_id == round_id and one.was_interrupted
+        ]
+        if self.unit.state is ArchiveState.INTERRUPTED and row.round_id == round_id:
+            ranges = [(row.started, row.checkpoint)]
+        return any(start is not None and (until is None or until <= start) for start, until in ranges)
 
     def _state(self, since: datetime | None) -> Iterator[str]:
         row = self.unit.row
@@ -203,8 +209,9 @@ class _Doctor:
         broke = next((e for e in self.events if e.state is ArchiveState.INTERRUPTED and e.round_id == broken), None)
         rounds = [one for record in unit.records for one in record.rounds if one.round_id == broken]
         checkpoint = min((one.checkpoint for one in rounds if one.checkpoint), default=row.checkpoint if row else None)
-        if broke and broke.at and checkpoint:
-            yield f"it broke off at {at(broke.at)}, {length(broke.at - checkpoint)} behind (archived until then)"
+        if broke and broke.at:
+            behind = f", {length(broke.at - checkpoint)} behind" if checkpoint and checkpoint < broke.at else ""
+            yield f"it broke off at {at(broke.at)}{behind}"
         streams = [
             f"{stream.name} of {record.tenant.name}, archived until {at(stream.checkpoint)}"
             for record in unit.records

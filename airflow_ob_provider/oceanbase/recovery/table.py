@@ -62,10 +62,10 @@ def plan_markdown(diagnoses: Sequence[Diagnosis], plan: RecoveryPlan, *, title: 
 
 def _summary(plan: RecoveryPlan) -> Text:
     busy = sum(bool(one.steps) for one in plan.plans)
-    what = both("cluster", "集群") if plan.scope is Scope.CLUSTER else both("tenants", "个租户")
+    what = both("Clusters", "集群") if plan.scope is Scope.CLUSTER else both("Tenants", "租户")
     return both(
-        "{n} of {m} {w} need something; {u} cannot be judged.",
-        "{m} {w}中 {n} 个需要处理，{u} 个无法判断。",
+        "{w}: {n} of {m} need something, {u} cannot be judged.",
+        "{w}：{m} 个中有 {n} 个需要处理，{u} 个无法判断。",
         n=busy,
         m=len(plan.plans),
         w=what,

@@ -59,12 +59,9 @@ class Unit:
     @property
     def broken_round(self) -> int | None:
         """The round that broke off, and so made the hole that is open now; None where none did."""
-        if self.row is None:
-            return None
-        if self.state is ArchiveState.INTERRUPTED:
-            return self.row.round_id
-        if self._broke_off(self.row.round_id):
-            return self.row.round_id
+        number = self.row.round_id if self.row else 0
+        if self.state is ArchiveState.INTERRUPTED or self._broke_off(number):
+            return number
         causes = [cause for gap in self.open_gaps.values() for cause in gap.causes]
         broken = [cause.round_id for cause in causes if cause.kind is CauseKind.INTERRUPTED]
         return max(broken, default=None)

@@ -46,6 +46,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_ob_provider.operators.compliance",
                     "airflow_ob_provider.operators.freeze",
                     "airflow_ob_provider.operators.prerequisites",
+                    "airflow_ob_provider.operators.recovery",
                     "airflow_ob_provider.operators.settings",
                 ],
             }

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from airflow_ob_provider.oceanbase.breaks import BreakHistory, ForceStop
 from airflow_ob_provider.oceanbase.catalog import BackupCatalog
 from airflow_ob_provider.oceanbase.changes import Change
 from airflow_ob_provider.oceanbase.data_backup import BackupReadiness, BackupRequest, BackupSnapshot, RunningBackup
@@ -94,6 +95,12 @@ class Dialect(Protocol):
         :raises ServerError: not even the state of log backup can be read; any other part is named as unread.
         """
 
+    def break_history(self) -> BreakHistory:
+        """Events about log backup, the newest first, and OBServers that are not active, in two queries.
+
+        :raises ServerError: the connection was lost; what may not be read is named in it.
+        """
+
     def freeze_progress(self, *, since: datetime | None, tenant_ids: Sequence[int] = ()) -> FreezeProgress:
         """What a minor freeze begun at ``since`` has left to do."""
 
@@ -122,6 +129,18 @@ class Dialect(Protocol):
 
     def stop_archive(self, row: ArchiveRow) -> Statement:
         """Stop log backup of what ``row`` governs."""
+
+    def force_stop_state(self, wanted: Destination) -> ForceStop:
+        """Where a stop by force is, for a cluster that is to archive to ``wanted`` after it.
+
+        :raises ValueError: this generation has no such statement, or ``wanted`` cannot be set here.
+        """
+
+    def force_stop_archive(self) -> Statement:
+        """End a round that does not stop, together with every other backup.
+
+        :raises ValueError: this version has no such statement.
+        """
 
     def minor_freeze(self, tenants: Sequence[str] = ()) -> Statement:
         """Freeze the memtables of these tenants, or of all."""

@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timezone
 
+from airflow_ob_provider.oceanbase.breaks import BreakHistory, ForceStop
 from airflow_ob_provider.oceanbase.catalog import BackupCatalog
 from airflow_ob_provider.oceanbase.changes import Change
 from airflow_ob_provider.oceanbase.destination import Destination, DestinationOption, WantedDestination
 from airflow_ob_provider.oceanbase.dialects.backups import backup_catalog as read_catalog
 from airflow_ob_provider.oceanbase.dialects.base import Row
+from airflow_ob_provider.oceanbase.dialects.breaks import EVENTS_3, break_history
 from airflow_ob_provider.oceanbase.dialects.reading import MISSING, NOW, DialectBase, address, read_at, tenant_list
 from airflow_ob_provider.oceanbase.dialects.v3_backups import V3Backups
 from airflow_ob_provider.oceanbase.dialects.v3_data_backup import V3DataBackups
+from airflow_ob_provider.oceanbase.dialects.v3_force import FORCE_STOP, check_force, force_stop_state
 from airflow_ob_provider.oceanbase.dialects.v3_prerequisites import V3Prerequisites
 from airflow_ob_provider.oceanbase.dialects.v3_settings import destination_change, option_change
 from airflow_ob_provider.oceanbase.errors import ServerError
@@ -246,6 +249,10 @@ class V3Dialect(DialectBase):
         """Data backups."""
         return V3DataBackups(self)
 
+    def break_history(self) -> BreakHistory:
+        """Events of all modules of backup, and OBServers that are not active."""
+        return break_history(self, EVENTS_3, self.servers)
+
     def prerequisites(
         self, *, destination: Destination | None, restart_interrupted: bool, tenants: Sequence[str] = ()
     ) -> tuple[Finding, ...]:
@@ -304,6 +311,15 @@ class V3Dialect(DialectBase):
     def stop_archive(self, row: ArchiveRow) -> Statement:  # noqa: ARG002
         """Asynchronous: the state is STOPPING until every server has stopped. 9024 when STOP or STOPPING."""
         return Statement.write("ALTER SYSTEM NOARCHIVELOG")
+
+    def force_stop_state(self, wanted: Destination) -> ForceStop:
+        """State, destination and data backup, as a stop by force needs them."""
+        return force_stop_state(self, wanted)
+
+    def force_stop_archive(self) -> Statement:
+        """Empties ``backup_dest`` and ``backup_backup_dest``, then cancels every kind of backup (3.1.3+)."""
+        check_force(self.version)
+        return FORCE_STOP
 
     def set_option(self, option: ArchiveOption) -> Statement:
         """Tokens are separated by blanks; dynamic, also while a round runs."""

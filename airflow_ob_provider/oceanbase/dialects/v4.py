@@ -12,12 +12,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
 
+from airflow_ob_provider.oceanbase.breaks import BreakHistory, ForceStop
 from airflow_ob_provider.oceanbase.catalog import BackupCatalog
 from airflow_ob_provider.oceanbase.changes import Change
 from airflow_ob_provider.oceanbase.destination import Destination, WantedDestination, microseconds
 from airflow_ob_provider.oceanbase.dialects import v4_settings, v4_statements
 from airflow_ob_provider.oceanbase.dialects.backups import backup_catalog as read_catalog
 from airflow_ob_provider.oceanbase.dialects.base import Row
+from airflow_ob_provider.oceanbase.dialects.breaks import EVENTS_4, break_history
 from airflow_ob_provider.oceanbase.dialects.reading import MISSING, NOW, DialectBase, address, read_at, tenant_list
 from airflow_ob_provider.oceanbase.dialects.v4_backups import V4Backups
 from airflow_ob_provider.oceanbase.dialects.v4_catalogue import Catalogue
@@ -241,6 +243,10 @@ class V4Dialect(DialectBase):
         """Data backups."""
         return V4DataBackups(self)
 
+    def break_history(self) -> BreakHistory:
+        """Events of log backup, and OBServers that are not active; only tenant sys sees either."""
+        return break_history(self, EVENTS_4, self.servers)
+
     def prerequisites(
         self, *, destination: Destination | None, restart_interrupted: bool, tenants: Sequence[str] = ()
     ) -> tuple[Finding, ...]:
@@ -281,6 +287,14 @@ class V4Dialect(DialectBase):
     def stop_archive(self, row: ArchiveRow) -> Statement:
         """Asynchronous; from tenant sys the answer is OK whatever comes of it (4.1+)."""
         return v4_statements.stop(self.of_tenant(row.tenant))
+
+    def force_stop_state(self, wanted: Destination) -> ForceStop:  # noqa: ARG002
+        """4.x has no stop by force."""
+        raise ValueError(v4_statements.no_force(self.version))
+
+    def force_stop_archive(self) -> Statement:
+        """4.x has no stop by force."""
+        raise ValueError(v4_statements.no_force(self.version))
 
     def minor_freeze(self, tenants: Sequence[str] = ()) -> Statement:
         """Returns when the freeze was issued; memtables get to disk in the background."""

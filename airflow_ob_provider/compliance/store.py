@@ -2,8 +2,8 @@
 
 ``<base>/<connection id>/state.json`` holds what the next check needs: what the last one saw, and the lag history.
 ``<base>/<connection id>/reports/<time in UTC>.json`` (also ``.md``, ``.en.html`` and ``.zh.html``) are the reports, and
-``latest.…`` the newest of them. A file is replaced as a whole: an object store does so by itself, and a local file is
-written beside and renamed.
+``latest.…`` the newest of them. ``<base>/<connection id>/recoveries.json`` is the ledger of recoveries. A file is
+replaced as a whole: an object store does so by itself, and a local file is written beside and renamed.
 """
 
 from __future__ import annotations
@@ -101,6 +101,34 @@ class ReportStore:
         with self._io(f"write to {self.folder}"):
             self.folder.mkdir(parents=True, exist_ok=True)
             _put(self.folder / "state.json", json.dumps(data, ensure_ascii=False))
+
+    def recoveries(self) -> list[dict[str, Any]]:
+        """The ledger of recoveries, the oldest first.
+
+        :raises ReportStoreError: there is one, but it cannot be read; it is not written over either.
+        """
+        path = self.folder / "recoveries.json"
+        with self._io(f"read {path}"):
+            try:
+                found = json.loads(path.read_text(encoding="utf-8"))
+            except FileNotFoundError:
+                return []
+            if not isinstance(found, list):
+                raise TypeError("it is not a list")
+            return found
+
+    def enter(self, entry: Mapping[str, Any]) -> str:
+        """Add a recovery to the ledger. The entry of a run (``run``) that is there already is replaced.
+
+        :return: where the ledger is.
+        :raises ReportStoreError: it cannot be read or written.
+        """
+        path = self.folder / "recoveries.json"
+        kept = [one for one in self.recoveries() if one.get("run") != entry["run"]]
+        with self._io(f"write {path}"):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            _put(path, json.dumps([*kept, dict(entry)], ensure_ascii=False, indent=1))
+        return str(path)
 
     @contextmanager
     def _io(self, what: str) -> Iterator[None]:

@@ -70,7 +70,7 @@ def archive_watch_asset(
     from airflow_ob_provider.oceanbase.watch import Bounds
     from airflow_ob_provider.triggers.watch import ArchiveWatchTrigger
 
-    if isinstance(tenants, str) or not all(isinstance(one, str) and one for one in tenants):
+    if isinstance(tenants, str) or not all(isinstance(one, str) for one in tenants) or "" in tenants:
         raise ValueError(f"tenants must be a list of names, not {tenants!r}")
     uri = f"oceanbase://{_checked(oceanbase_conn_id)}/log-archive/watch"
     if name:

@@ -18,6 +18,8 @@ KEY = "oceanbase_archive_watch"
 SETTLE_SECONDS = 15.0
 """Time for an event to get from a trigger into Airflow's database: the triggerer hands on once a second."""
 STORE_SECONDS = 10.0
+RETRY_SECONDS = 60.0
+"""A store that fails is left alone for so long: readings go on meanwhile, and must not pile up behind it."""
 MAX_LOADS = 3
 """After so many failures the watch goes on as one that has seen nothing; it must not wait for a store for ever."""
 
@@ -39,8 +41,9 @@ class Watching:
         self._memory = WatchMemory()
         self._loads = 0
         self._is_loaded = store is None
-        self._saved: Any = None
+        self._saved = self._memory.to_json()
         self._told_at: float | None = None
+        self._no_save_before = 0.0
         self._failing_since: float | None = None
         self._not_found: tuple[str, ...] = ()
         for problem in problems:
@@ -86,7 +89,8 @@ class Watching:
 
     async def _load(self) -> None:
         try:
-            found = await asyncio.wait_for(self._store.aget(KEY), STORE_SECONDS)
+            async with asyncio.timeout(STORE_SECONDS):  # wait_for() of Python 3.11 may swallow a cancellation
+                found = await self._store.aget(KEY)
         except Exception as error:  # whatever is wrong with the store, the watch goes on
             self._loads += 1
             self._is_loaded = self._loads >= MAX_LOADS
@@ -101,16 +105,19 @@ class Watching:
 
     async def _save(self) -> None:
         """Keep what the reading before has changed, but not before its event is safe."""
-        if self._store is None:
+        now = time.monotonic()
+        if self._store is None or now < self._no_save_before:
             return
-        if self._told_at is not None and time.monotonic() - self._told_at < SETTLE_SECONDS:
+        if self._told_at is not None and now - self._told_at < SETTLE_SECONDS:
             return
         memory = self._memory.to_json()
         if memory == self._saved:
             return
         try:
-            await asyncio.wait_for(self._store.aset(KEY, memory), STORE_SECONDS)
-        except Exception as error:  # as above; the next reading tries again
+            async with asyncio.timeout(STORE_SECONDS):
+                await self._store.aset(KEY, memory)
+        except Exception as error:  # as above; a later reading tries again
+            self._no_save_before = time.monotonic() + RETRY_SECONDS
             self._warn_of_store("write", error)
             return
         self._saved, self._told_at = memory, None

@@ -139,8 +139,8 @@ class WatchMemory:
         return {
             "quiet": {str(number): one.name for number, one in self.subjects.items() if one.is_quiet},
             "subjects": {
-                str(number): [one.name, one.seen, _text(one.since), _word(one.now), _word(one.told), _text(one.told_at), one.changes,
-                              one.wavered]
+                str(number): [one.name, one.seen, _text(one.since), _word(one.now), _word(one.told),
+                              _text(one.told_at), one.changes, one.wavered]
                 for number, one in self.subjects.items() if not one.is_quiet
             },
             "blind": self.blind,

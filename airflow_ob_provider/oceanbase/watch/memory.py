@@ -190,9 +190,8 @@ def _looked(
         return replace(subject, told=sighting.condition, told_at=now, changes=0, wavered=wavered), change
     if is_open:
         return subject, None
-    return replace(
-        subject, since=None if subject.now is Condition.HEALTHY else since, told_at=None, wavered=False
-    ), None
+    kept = None if subject.now is Condition.HEALTHY else since
+    return replace(subject, since=kept, told_at=None, wavered=False), None
 
 
 def _has_got_worse(subject: Subject) -> bool:

@@ -369,7 +369,7 @@ def test_without_a_memory_a_lasting_break_is_told_again_once(box: Sandbox, time:
 def test_a_triggerer_that_dies_with_the_event_tells_it_again(box: Sandbox, time: Time, store: Store) -> None:
     """The event may not have reached Airflow's database; lost it must not be."""
     time.at(100, lambda: box.force_status("INTERRUPTED", "tenant1"))
-    (told,) = watched(time, 110, watch(), store=store)
+    (told,) = watched(time, 112, watch(poll_interval=2), store=store)
     assert kinds(told) == ["interrupted"]
     assert "interrupted" not in "".join(store.writes)
     (told,) = watched(time, 200, watch(), store=store)

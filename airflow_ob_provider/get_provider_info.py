@@ -60,7 +60,7 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": [
             {
                 "integration-name": "OceanBase",
-                "python-modules": ["airflow_ob_provider.triggers.oceanbase"],
+                "python-modules": ["airflow_ob_provider.triggers.oceanbase", "airflow_ob_provider.triggers.watch"],
             }
         ],
         "asset-uris": [{"schemes": ["oceanbase"], "handler": "airflow_ob_provider.assets.oceanbase.sanitize_uri"}],

@@ -6,20 +6,18 @@ also an unexpected one, becomes an event.
 
 from __future__ import annotations
 
-import asyncio
 import json
-import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Hashable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Hashable
+from contextlib import aclosing
 from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from airflow_ob_provider.hooks.oceanbase import OceanBaseHook, OceanBaseSession
+from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
 from airflow_ob_provider.oceanbase.reader import read_for
 from airflow_ob_provider.oceanbase.waits import Waiting, from_wire
+from airflow_ob_provider.triggers.poller import readings
 from airflow_ob_provider.triggers.waiting import (
     FailureBudget,
     ProgressLog,
@@ -28,16 +26,6 @@ from airflow_ob_provider.triggers.waiting import (
     unreadable_event,
     verdict_event,
 )
-
-MIN_POLL_SECONDS = 1.0
-MAX_BACK_OFF = 5.0
-JITTER = 0.1
-CONNECTION_SECONDS = 600.0
-"""A poller's connection is renewed this often, so that it follows a proxy's or a server's fail-over."""
-
-READ_SECONDS = 300.0
-"""No reading takes this long: the driver's timeouts end it much earlier. What they do not bound (a name server, a
-secrets backend) counts as a failure each time this has passed."""
 
 
 class OceanBaseWaitTrigger(BaseEventTrigger):
@@ -115,18 +103,17 @@ class OceanBaseWaitTrigger(BaseEventTrigger):
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncGenerator[Any, None]:
         """Full snapshots, or :class:`ReadFailure`, for ever. Never raises: that would end every wait on it."""
-        interval = max(float(kwargs.get("poll_interval") or 0), MIN_POLL_SECONDS)
-        poller = _Poller(kwargs)
-        failures = 0
-        try:
-            while True:
-                reading = await poller.read()
-                failures = failures + 1 if isinstance(reading, ReadFailure) else 0
+        interval = float(kwargs.get("poll_interval") or 0)
+        wait = from_wire(kwargs["wait"])
+        polled = readings(
+            lambda dialect: read_for(wait, dialect),
+            oceanbase_conn_id=kwargs.get("oceanbase_conn_id"),
+            label=str(kwargs.get("label") or "trigger"),
+            interval=interval,
+        )
+        async with aclosing(polled) as stream:
+            async for reading in stream:
                 yield reading
-                back_off = min(2.0 ** max(failures - 1, 0), MAX_BACK_OFF)
-                await asyncio.sleep(interval * back_off * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
-        finally:
-            poller.close()
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
         """Judge each snapshot for this wait; one event ends it."""
@@ -161,52 +148,3 @@ class OceanBaseWaitTrigger(BaseEventTrigger):
 
     def _event(self, payload: dict[str, Any]) -> TriggerEvent:
         return TriggerEvent(payload | {"carry": self.carry})
-
-
-class _Poller:
-    """Reads on one kept connection. Any error closes it; the next read opens a new one, with today's password.
-
-    It has a thread of its own: in asyncio's pool, or one shared by all pollers, a cluster that hangs would hold up the
-    waits for every other one; and what closes the connection stands in line behind the read that may still use it.
-    """
-
-    def __init__(self, kwargs: Mapping[str, Any]) -> None:
-        self._wait = from_wire(kwargs["wait"])
-        self._conn_id = kwargs.get("oceanbase_conn_id")
-        self._label = str(kwargs.get("label") or "trigger")
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="oceanbase-poller")
-        self._session: OceanBaseSession | None = None
-        self._opened = 0.0
-        self._pending: asyncio.Future[Any] | None = None
-
-    async def read(self) -> Any:
-        """A snapshot, or a :class:`ReadFailure`. A read that hangs is waited for again, so that only one ever hangs."""
-        if self._pending is None:
-            self._pending = asyncio.get_running_loop().run_in_executor(self._thread, self._read)
-        done, _ = await asyncio.wait({self._pending}, timeout=READ_SECONDS)
-        if not done:
-            return ReadFailure(f"no answer within {READ_SECONDS:g} s", permanent=False)
-        reading, self._pending = self._pending.result(), None
-        return reading
-
-    def close(self) -> None:
-        """Close the connection when the read that may be at work has ended; does not wait for it."""
-        with suppress(RuntimeError):  # the interpreter is going down and takes no more work
-            self._thread.submit(self._disconnect)
-        self._thread.shutdown(wait=False)
-
-    def _read(self) -> Any:
-        try:
-            if self._session is None or time.monotonic() - self._opened > CONNECTION_SECONDS:
-                self._disconnect()
-                self._session = OceanBaseHook(oceanbase_conn_id=self._conn_id, label=self._label).open_session()
-                self._opened = time.monotonic()
-            return read_for(self._wait, self._session.dialect)
-        except Exception as error:  # every subscriber decides for itself what it means
-            self._disconnect()
-            return ReadFailure.of(error)
-
-    def _disconnect(self) -> None:
-        session, self._session = self._session, None
-        if session:
-            session.close()

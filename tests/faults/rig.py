@@ -18,7 +18,7 @@ import pytest
 from airflow_ob_provider.hooks import oceanbase as hook_module
 from airflow_ob_provider.sandbox import Sandbox
 from airflow_ob_provider.sandbox.faults import Faults
-from airflow_ob_provider.triggers import oceanbase as trigger_module
+from airflow_ob_provider.triggers import poller
 from tests.ears import Ears
 from tests.faults.proxy import FaultProxy, Passed
 from tests.faults.tasks import Task
@@ -156,7 +156,7 @@ def rig(
 
 def _patch(monkeypatch: pytest.MonkeyPatch, rig: Rig) -> None:
     """The same jitter every time; triggers and events are heard; an answer that never comes is not waited for long."""
-    monkeypatch.setattr(trigger_module, "random", random.Random(0))
+    monkeypatch.setattr(poller, "random", random.Random(0))
     ears, proxy = rig.ears, rig.proxy
     real_fired, real_connect, real_error = harness.fired, hook_module.connect, Faults.take_error
 

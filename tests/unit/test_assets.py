@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from airflow.sdk import Asset, AssetAlias
+from airflow.sdk import DAG, Asset, AssetAlias
+from airflow.serialization.serialized_objects import DagSerialization
 
-from airflow_ob_provider.assets.oceanbase import LOG_ARCHIVE_ALIAS, log_archive_asset, sanitize_uri
+from airflow_ob_provider.assets.oceanbase import LOG_ARCHIVE_ALIAS, archive_watch_asset, log_archive_asset, sanitize_uri
+from airflow_ob_provider.triggers.watch import ArchiveWatchTrigger
 
 
 @pytest.mark.parametrize("conn_id", ["oceanbase_default", "ob-prod.1", "OB", "备份"])
@@ -57,3 +64,74 @@ def test_airflow_asks_before_it_makes_an_asset() -> None:
     """Through the provider description, for every asset of this scheme in any DAG."""
     with pytest.raises(ValueError, match="without a login or parameters"):
         Asset("oceanbase://ob/log-archive?x=1")
+
+
+# --- the asset of a watch ---------------------------------------------------------------------------------------------
+
+
+def test_the_asset_of_a_watch() -> None:
+    asset = archive_watch_asset("ob_1", tenants=("shop",), poll_interval=60, max_lag=120)
+    assert asset.uri == "oceanbase://ob_1/log-archive/watch"
+    (watcher,) = asset.watchers
+    trigger = watcher.trigger
+    assert isinstance(trigger, ArchiveWatchTrigger)
+    assert trigger.serialize()[1] == {
+        **ArchiveWatchTrigger().serialize()[1],
+        "oceanbase_conn_id": "ob_1",
+        "tenants": ["shop"],
+        "poll_interval": 60.0,
+        "max_lag": 120.0,
+    }
+    assert asset == archive_watch_asset("ob_1", tenants=("shop",), poll_interval=60, max_lag=120)
+    assert hash(asset) == hash(archive_watch_asset("ob_1"))
+
+
+def test_a_dag_on_a_watch() -> None:
+    """As the scheduler gets it."""
+    with DAG("recovery", schedule=archive_watch_asset("ob_1") | log_archive_asset("ob_1")) as dag:
+        pass
+    data = json.dumps(DagSerialization.to_dict(dag))
+    assert "airflow_ob_provider.triggers.watch.ArchiveWatchTrigger" in data
+    assert "oceanbase://ob_1/log-archive/watch" in data
+
+
+def test_the_second_watch_of_a_connection_has_a_name() -> None:
+    assert archive_watch_asset("ob_1", name="strict", max_lag=60).uri == "oceanbase://ob_1/log-archive/watch/strict"
+    for name in ("a/b", "a b", "x?y"):
+        with pytest.raises(ValueError, match=r"name .* may hold letters"):
+            archive_watch_asset("ob_1", name=name)
+    with pytest.raises(ValueError, match=r"oceanbase_conn_id .* may hold letters"):
+        archive_watch_asset("a/b")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "match"),
+    [
+        ({"max_lag": -1}, ValueError, "max_lag must be a number of seconds"),
+        ({"hysteresis": "900"}, ValueError, "hysteresis must be a number of seconds"),
+        ({"poll_interval": 0.5}, ValueError, "poll_interval must be a number of seconds from 1"),
+        ({"poll_interval": None}, ValueError, "poll_interval must be a number of seconds from 1"),
+        ({"tenants": "shop"}, ValueError, "tenants must be a list of names, not 'shop'"),
+        ({"tenants": ["shop", ""]}, ValueError, "tenants must be a list of names"),
+        ({"tenants": [1001]}, ValueError, "tenants must be a list of names"),
+        ({"max_lagg": 60}, TypeError, "max_lagg"),
+    ],
+    ids=str,
+)
+def test_a_watch_that_cannot_be_meant(arguments: dict[str, Any], error: type[Exception], match: str) -> None:
+    with pytest.raises(error, match=match):
+        archive_watch_asset("ob_1", **arguments)
+
+
+def test_a_dag_that_watches_nothing_imports_no_trigger_and_one_that_watches_no_driver() -> None:
+    """Every DAG file is parsed in a process of its own."""
+    code = (
+        "import sys; from airflow_ob_provider.assets.oceanbase import archive_watch_asset as asset\n"
+        "def found(word): return any(one.startswith('airflow_ob_provider.' + word) for one in sys.modules)\n"
+        "print(found('triggers'), found('oceanbase.'), end=' ')\n"
+        "asset('ob_1'); print(found('triggers.watch'), found('hooks'), found('triggers.poller'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": "."}
+    )
+    assert done.stdout.split()[-5:] == ["False", "False", "True", "False", "False"], done.stdout

@@ -24,7 +24,7 @@ from airflow.sdk.serde import deserialize, serialize
 from airflow_ob_provider.operators import base as operators_base
 from airflow_ob_provider.sandbox import Sandbox
 from airflow_ob_provider.triggers import oceanbase as trigger_module
-from airflow_ob_provider.triggers import waiting
+from airflow_ob_provider.triggers import poller, waiting, watching
 from airflow_ob_provider.triggers.oceanbase import OceanBaseWaitTrigger
 
 TRIGGER_TIMEOUT = "Trigger timeout"
@@ -84,7 +84,7 @@ def clock(cluster: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Time:
 
 
 def patch_time(time: Time, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (operators_base, waiting, trigger_module, tenacity, tenacity.nap):
+    for module in (operators_base, waiting, trigger_module, poller, watching, tenacity, tenacity.nap):
         monkeypatch.setattr(module, "time", time)
     monkeypatch.setattr("airflow.sdk.bases.sensor.time", time)
     monkeypatch.setattr("airflow.sdk.bases.sensor.timezone", time)
@@ -94,7 +94,7 @@ def patch_time(time: Time, monkeypatch: pytest.MonkeyPatch) -> None:
         await real_sleep(0)
         time.sleep(seconds)
 
-    monkeypatch.setattr(trigger_module, "asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": sleep}))
+    monkeypatch.setattr(poller, "asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": sleep}))
 
 
 @dataclass

@@ -17,6 +17,7 @@ from airflow.triggers.shared_stream import SharedStreamManager
 from airflow_ob_provider.oceanbase.waits import ArchiveDoing, ArchiveStopped, CheckpointPassed, FreezeDone, PiecesReady
 from airflow_ob_provider.sandbox import Sandbox
 from airflow_ob_provider.triggers import oceanbase as module
+from airflow_ob_provider.triggers import poller
 from airflow_ob_provider.triggers.oceanbase import OceanBaseWaitTrigger
 from airflow_ob_provider.triggers.waiting import ReadFailure
 from tests.unit.operators.harness import Time, events_of, fired, over_the_wire, run
@@ -184,8 +185,8 @@ def test_a_new_connection_has_todays_password(stuck: Sandbox, clock: Time, add_c
 def test_a_poller_that_hangs_becomes_an_event(stuck: Sandbox, clock: Time, monkeypatch: pytest.MonkeyPatch) -> None:
     """No driver timeout bounds a name server or a secrets backend."""
     release = threading.Event()
-    monkeypatch.setattr(module, "READ_SECONDS", 0.05)
-    monkeypatch.setattr(module.OceanBaseHook, "open_session", lambda self: release.wait(20) and None)
+    monkeypatch.setattr(poller, "READ_SECONDS", 0.05)
+    monkeypatch.setattr(poller.OceanBaseHook, "open_session", lambda self: release.wait(20) and None)
     try:
         event = fired(trigger(poll_interval=60))
         threads = [t.name for t in threading.enumerate() if t.name.startswith("oceanbase-poller")]
@@ -207,7 +208,7 @@ def test_a_poller_that_hung_once_goes_on(stuck: Sandbox, clock: Time, monkeypatc
             release.wait(20)
         return real(*args)
 
-    monkeypatch.setattr(module, "READ_SECONDS", 0.1)
+    monkeypatch.setattr(poller, "READ_SECONDS", 0.1)
     clock.at(40, release.set)
     monkeypatch.setattr(module, "read_for", read_for)
     stuck.force_status("DOING")
@@ -223,14 +224,14 @@ def test_a_hung_cluster_holds_up_no_other(
     starting: Sandbox, clock: Time, monkeypatch: pytest.MonkeyPatch, add_connection: Any
 ) -> None:
     release = threading.Event()
-    real = module.OceanBaseHook.open_session
+    real = poller.OceanBaseHook.open_session
 
     def open_session(hook: Any) -> Any:
         if hook.get_conn_id().startswith("hung"):
             release.wait(20)
         return real(hook)
 
-    monkeypatch.setattr(module.OceanBaseHook, "open_session", open_session)
+    monkeypatch.setattr(poller.OceanBaseHook, "open_session", open_session)
     starting.force_status("DOING")
 
     async def both() -> Any:

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from airflow_ob_provider.oceanbase.version import OceanBaseVersion
 
 LANGUAGES = ("en", "zh")
+_CANCEL_LOOKS = 9
+"""Looks of :data:`~airflow_ob_provider.operators.base.READ_BACK_SECONDS` each whether it is gone: 3 minutes."""
 _LISTS = {
     "tenants_to_stop": (RecoveryStep.STOP,),
     "tenants_to_start": (RecoveryStep.START, RecoveryStep.RESUME),
@@ -169,6 +171,7 @@ class ForceStopArchiveOperator(TenantwiseOperator, WaitingOperator):
     :raises RequestRefusedError: the version has no such statement, or a data backup runs; nothing was sent.
     :raises ArchiveStateError: log backup is not STOPPING; nothing was sent.
     :raises WaitTimeoutError: it is still not STOP after ``timeout``.
+    :raises NotVerifiedError: the state cannot be read, or a data backup is still being cancelled; another try goes on.
     """
 
     template_fields: Sequence[str] = (
@@ -304,6 +307,7 @@ class ForceStopArchiveOperator(TenantwiseOperator, WaitingOperator):
             word = "the wanted one" if seen.is_wanted else "kept: there is no need for another one"
             self.log.info("Log backup is STOP, and its destination (%s) is %s", seen.before, word)
             return result
+        self._await_data_backup(seen)
         wanted = WantedDestination(self._wanted())
         try:
             made = self.apply(lambda dialect, names: dialect.plan_destination(wanted, names), context)
@@ -315,6 +319,21 @@ class ForceStopArchiveOperator(TenantwiseOperator, WaitingOperator):
             raise
         result["statements"] += made["statements"]
         return result | {"changed": True, "after": made["after"][str(Scope.CLUSTER)]}
+
+    def _await_data_backup(self, seen: ForceStop) -> None:
+        """A data backup that was cancelled is cleaned up first; as long as it is there, the server answers 9036."""
+        for _ in range(_CANCEL_LOOKS):
+            if not seen.data_backup_runs:
+                return
+            self.log.info("Waiting until the cancelled data backup is gone; backup_dest can be set then")
+            found = self.read_until(
+                lambda dialect: dialect.force_stop_state(self._wanted()), lambda found: not found.data_backup_runs
+            )
+            seen = found or seen
+        raise NotVerifiedError(
+            "log backup is STOP and backup_dest is empty, but a data backup is still being cancelled, so that it "
+            "cannot be set yet (9036); the next try goes on from there"
+        )
 
 
 def _title(oceanbase_conn_id: str, wanted: Destination | None) -> Text:

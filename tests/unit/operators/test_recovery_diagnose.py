@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from airflow_ob_provider.compliance.store import ReportStore
 from airflow_ob_provider.exceptions import ArchiveStateError, OceanBaseTransientError
 from airflow_ob_provider.operators.archivelog import StartArchivelogOperator, StopArchivelogOperator
 from airflow_ob_provider.operators.recovery import DiagnoseArchiveOperator, ForceStopArchiveOperator
@@ -251,6 +253,32 @@ def test_a_history_that_cannot_be_read_is_told(cluster: Sandbox, clock: Time) ->
     assert (told["class"], told["needs_person"]) == ("unknown", True)
     assert any("cannot be read: [1146]" in line for line in told["evidence"])
     assert told["steps"] == ["stop", "wait_stop", *AFTER]
+
+
+@builds("3.2.4", "4.2.5")
+def test_the_lag_history_of_the_checks_is_told(cluster: Sandbox, clock: Time, tmp_path: Path) -> None:
+    break_off(cluster)
+    sample = {"checked_at": "2026-03-20T11:40:00+08:00", "verdict": "FAIL", "delay": 1800.0, "tenantName": "tenant1"}
+    quiet = {**sample, "checked_at": "2026-03-20T11:00:00+08:00", "delay": None, "tenantName": None}
+    ReportStore(str(tmp_path), "oceanbase_default").remember(None, [quiet, sample])
+    told = one(diagnose(report_path=str(tmp_path)))
+    assert any("at most 30 min late (tenant1" in line for line in told["evidence"])
+    assert told["class"] == "unknown", "to be late proves nothing"
+    (tmp_path / "oceanbase_default" / "state.json").unlink()
+    (tmp_path / "oceanbase_default" / "state.json").mkdir()
+    for path in (str(tmp_path), "nowhere://x"):
+        assert one(diagnose(report_path=path))["steps"] == told["steps"], "what cannot be read stops nothing"
+
+
+@builds("4.2.5")
+def test_a_user_tenant_judges_itself(cluster: Sandbox, clock: Time, add_connection: Callable[..., str]) -> None:
+    break_off(cluster, "log stream 1001 interrupted, result: -9087")
+    add_connection(cluster.connection("root", "tenant1"), "own")
+    found = diagnose(oceanbase_conn_id="own")
+    assert list(found["tenants"]) == ["tenant1"]
+    told = one(found)
+    assert (told["class"], told["steps"], told["since"]) == ("recycled", ["stop", "wait_stop", *AFTER], None)
+    assert any("cannot be read" in line for line in told["evidence"]), "it sees no events"
 
 
 def test_a_lost_connection_is_tried_again(cluster: Sandbox, clock: Time) -> None:

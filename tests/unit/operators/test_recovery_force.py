@@ -288,8 +288,9 @@ def test_slow_configuration(stuck: Sandbox, clock: Time) -> None:
 def test_a_used_directory_is_refused_by_the_server(
     stuck: Sandbox, clock: Time, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """9026, also for the one that was set; the cluster is without a destination then, and the log says so."""
-    end = ending(lambda: drive(force(destination=OLD), make_context(), clock))
+    """9026; the cluster is without a destination then, and the log says so."""
+    stuck._cluster.archive.used_destinations.add("file:///data/used")
+    end = ending(lambda: drive(force(destination="file:///data/used/"), make_context(), clock))
     assert isinstance(end.error, OceanBasePermanentError)
     assert end.error.errno == 9026
     assert "can never be set again" in end.text
@@ -297,6 +298,15 @@ def test_a_used_directory_is_refused_by_the_server(
     assert (status(stuck), stuck.parameters["backup_dest"]) == ("STOP", "")
     result = drive(force(), make_context(), clock)
     assert (effects(stuck, FORCE), result["after"]) == (1, NEW)
+
+
+def test_the_destination_that_is_set_now_is_refused_before_it_is_emptied(stuck: Sandbox, clock: Time) -> None:
+    for same in (OLD, f"{OLD}/"):
+        end = ending(lambda same=same: drive(force(destination=same), make_context(), clock))  # type: ignore[misc]
+        assert isinstance(end.error, RequestRefusedError)
+        assert "(9026)" in end.text
+    assert stuck.writes == ()
+    assert (status(stuck), stuck.parameters["backup_dest"]) == ("STOPPING", OLD)
 
 
 def test_a_wait_that_ends_without_stop(stuck: Sandbox, clock: Time, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,6 +41,16 @@ class BreakHistory:
 
 
 @dataclass(frozen=True)
+class Lag:
+    """How late log backup was at an earlier check."""
+
+    at: datetime
+    seconds: float
+    tenant: str
+    """The one that was the latest."""
+
+
+@dataclass(frozen=True)
 class ForceStop:
     """3.x: where a round that does not stop is, what ends it by force, and what must be set again after that."""
 

@@ -3,46 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_ob_provider.arguments import check_flag, check_number
-from airflow_ob_provider.exceptions import ArchiveStateError, NotVerifiedError, OceanBaseError, RequestRefusedError
-from airflow_ob_provider.oceanbase.breaks import BreakHistory, ForceStop
+from airflow_ob_provider.compliance.store import ReportStore
+from airflow_ob_provider.exceptions import (
+    ArchiveStateError,
+    NotVerifiedError,
+    OceanBaseError,
+    ReportStoreError,
+    RequestRefusedError,
+)
+from airflow_ob_provider.oceanbase.breaks import BreakHistory, ForceStop, Lag
 from airflow_ob_provider.oceanbase.catalog import BackupCatalog
-from airflow_ob_provider.oceanbase.compliance.words import both
 from airflow_ob_provider.oceanbase.destination import Destination, WantedDestination
 from airflow_ob_provider.oceanbase.dialects import Dialect
-from airflow_ob_provider.oceanbase.models import ArchiveState, Scope, to_json
-from airflow_ob_provider.oceanbase.recovery import (
-    Cost,
-    Diagnosis,
-    RecoveryPlan,
-    RecoveryStep,
-    UnitPlan,
-    diagnose,
-    plan_markdown,
-    plan_move,
-    plan_recovery,
-)
+from airflow_ob_provider.oceanbase.models import ArchiveState, Scope
+from airflow_ob_provider.oceanbase.recovery import diagnose, plan_markdown, plan_move, plan_recovery
 from airflow_ob_provider.oceanbase.recovery.diagnosis import STUCK_SECONDS
+from airflow_ob_provider.oceanbase.recovery.told import LISTS, recovery_result, recovery_title
 from airflow_ob_provider.oceanbase.rows import UnreadableError
 from airflow_ob_provider.oceanbase.waits import ArchiveStopped
 from airflow_ob_provider.operators.base import OceanBaseOperator, WaitingOperator, carried
+from airflow_ob_provider.operators.compliance import default_report_path
 from airflow_ob_provider.operators.settings import wanted_destination
 from airflow_ob_provider.operators.tenantwise import TenantwiseOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_ob_provider.oceanbase.compliance.words import Text
     from airflow_ob_provider.oceanbase.version import OceanBaseVersion
 
 LANGUAGES = ("en", "zh")
-_LISTS = {
-    "tenants_to_stop": (RecoveryStep.STOP,),
-    "tenants_to_start": (RecoveryStep.START, RecoveryStep.RESUME),
-    "tenants_to_back_up": (RecoveryStep.FULL_BACKUP,),
-}
+_CANCEL_LOOKS = 9
+"""Looks of :data:`~airflow_ob_provider.operators.base.READ_BACK_SECONDS` each whether it is gone: 3 minutes."""
 
 
 class DiagnoseArchiveOperator(OceanBaseOperator):
@@ -65,6 +60,8 @@ class DiagnoseArchiveOperator(OceanBaseOperator):
     :param waited: seconds that the DAG has waited for STOP itself, 0 to 604,800: where no event tells since when.
     :param stop_suspended: plan to stop (a gap) a round that is stuck in SUSPENDING, instead of waiting for a person to
         repair its destination.
+    :param report_path: folder of the compliance checks, whose lag history is told; by default ``[oceanbase]
+        report_path``. One that cannot be read is told, and stops nothing.
     :param language: of the table in the log, ``en`` or ``zh``; the result has both.
     :return: ``tenants`` (by name; 3.x: ``cluster``): ``state``, ``status``, ``round``, ``class``, ``classes``,
         ``evidence``, ``runbook`` (en, zh), ``needs_person``, ``is_stuck``, ``since``, ``ends_after``, ``steps``,
@@ -79,7 +76,7 @@ class DiagnoseArchiveOperator(OceanBaseOperator):
 
     template_fields: Sequence[str] = (
         *OceanBaseOperator.template_fields,
-        "destination", "dest_conn_id", "stuck_after", "waited", "stop_suspended", "language",
+        "destination", "dest_conn_id", "stuck_after", "waited", "stop_suspended", "report_path", "language",
     )  # fmt: skip
     ui_color = "#e3f1e3"
 
@@ -91,6 +88,7 @@ class DiagnoseArchiveOperator(OceanBaseOperator):
         stuck_after: float | str = STUCK_SECONDS,
         waited: float | str = 0.0,
         stop_suspended: bool | str = False,
+        report_path: str | None = None,
         language: str = "en",
         **kwargs: Any,
     ) -> None:
@@ -100,6 +98,7 @@ class DiagnoseArchiveOperator(OceanBaseOperator):
         self.stuck_after = stuck_after
         self.waited = waited
         self.stop_suspended = stop_suspended
+        self.report_path = report_path
         self.language = language
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -120,16 +119,18 @@ class DiagnoseArchiveOperator(OceanBaseOperator):
             return dialect.backup_catalog(), dialect.break_history(), dialect.version
 
         catalog, history, version = self.read(read)
-        found = diagnose(catalog, history, version, tenants=names, stuck_after=stuck_after, waited=waited)
+        found = diagnose(
+            catalog, history, version, tenants=names, stuck_after=stuck_after, waited=waited, lags=self._lags()
+        )
         if wanted is None:
             plan = plan_recovery(found, stop_suspended=stop_suspended)
         else:
             plan = plan_move(found, wanted, cluster=catalog.cluster)
-        text = plan_markdown(found, plan, title=_title(self.oceanbase_conn_id, wanted))
+        text = plan_markdown(found, plan, title=recovery_title(self.oceanbase_conn_id, wanted))
         self.log.info("%s", text.zh if self.language == "zh" else text.en)
-        result = _result(self.oceanbase_conn_id, catalog, found, plan, text)
+        result = recovery_result(self.oceanbase_conn_id, catalog, found, plan, text)
         ti = context["ti"]
-        for key in ("needs", *_LISTS):
+        for key in ("needs", *LISTS):
             ti.xcom_push(key=key, value=result[key])
         if not any(not diagnosis.refusal for diagnosis in found):
             ti.xcom_push(key="return_value", value=result)
@@ -141,6 +142,19 @@ class DiagnoseArchiveOperator(OceanBaseOperator):
         for place, why in plan.refused.items():
             self.log.warning("%s: %s", place, why)
         return result
+
+    def _lags(self) -> list[Lag]:
+        """What earlier compliance checks have seen; they need not have been."""
+        try:
+            _, samples = ReportStore(self.report_path or default_report_path(), self.oceanbase_conn_id).state()
+        except (ReportStoreError, ValueError) as error:
+            self.log.warning("The lag history is not told: %s", error)
+            return []
+        return [
+            Lag(datetime.fromisoformat(one["checked_at"]), float(one["delay"]), str(one["tenantName"]))
+            for one in samples
+            if one["delay"] is not None
+        ]
 
 
 class ForceStopArchiveOperator(TenantwiseOperator, WaitingOperator):
@@ -166,9 +180,11 @@ class ForceStopArchiveOperator(TenantwiseOperator, WaitingOperator):
     :return: ``changed``, ``forced``, ``statements`` (redacted), ``before`` and ``after`` (the destination, redacted),
         ``second_destination`` (``backup_backup_dest`` before, redacted; '' if none), ``state``, ``round``.
     :raises ValueError: an argument is not legal; nothing was sent.
-    :raises RequestRefusedError: the version has no such statement, or a data backup runs; nothing was sent.
+    :raises RequestRefusedError: the version has no such statement, ``destination`` is the one that is set now, or a
+        data backup runs; nothing was sent.
     :raises ArchiveStateError: log backup is not STOPPING; nothing was sent.
     :raises WaitTimeoutError: it is still not STOP after ``timeout``.
+    :raises NotVerifiedError: the state cannot be read, or a data backup is still being cancelled; another try goes on.
     """
 
     template_fields: Sequence[str] = (
@@ -223,6 +239,7 @@ class ForceStopArchiveOperator(TenantwiseOperator, WaitingOperator):
             return self._stopped(result, seen, context)
         self._refuse_state(seen)
         if not seen.is_emptied:
+            self._refuse_same(seen)
             self._refuse_data_backup(seen)
         if self.is_dry_run:
             return result | self.planned(seen.statements)
@@ -273,6 +290,14 @@ class ForceStopArchiveOperator(TenantwiseOperator, WaitingOperator):
                 "that is not"
             )
 
+    def _refuse_same(self, seen: ForceStop) -> None:
+        if seen.is_wanted:
+            raise RequestRefusedError(
+                f"{seen.before} is the destination that is set now; nothing was sent. CANCEL ALL BACKUP FORCE empties "
+                "it, and the server does not take a directory again that this cluster has archived to (9026): name an "
+                "empty one"
+            )
+
     def _refuse_data_backup(self, seen: ForceStop) -> None:
         if not seen.data_backup_runs:
             return
@@ -304,6 +329,7 @@ class ForceStopArchiveOperator(TenantwiseOperator, WaitingOperator):
             word = "the wanted one" if seen.is_wanted else "kept: there is no need for another one"
             self.log.info("Log backup is STOP, and its destination (%s) is %s", seen.before, word)
             return result
+        self._await_data_backup(seen)
         wanted = WantedDestination(self._wanted())
         try:
             made = self.apply(lambda dialect, names: dialect.plan_destination(wanted, names), context)
@@ -316,60 +342,17 @@ class ForceStopArchiveOperator(TenantwiseOperator, WaitingOperator):
         result["statements"] += made["statements"]
         return result | {"changed": True, "after": made["after"][str(Scope.CLUSTER)]}
 
-
-def _title(oceanbase_conn_id: str, wanted: Destination | None) -> Text:
-    if wanted is None:
-        return both("## Recovery of log backup of {c}", "## {c} 日志备份恢复", c=oceanbase_conn_id)
-    return both("## Move of log backup of {c} to {d}", "## {c} 日志备份迁移到 {d}", c=oceanbase_conn_id, d=wanted)
-
-
-def _result(
-    oceanbase_conn_id: str, catalog: BackupCatalog, found: Sequence[Diagnosis], plan: RecoveryPlan, text: Text
-) -> dict[str, Any]:
-    whole = catalog.scope is Scope.CLUSTER
-    return {
-        "oceanbase_conn_id": oceanbase_conn_id,
-        "read_at": to_json(catalog.read_at),
-        "version": catalog.version,
-        "scope": str(catalog.scope),
-        "tenants": {one.place: _told(one, what) for one, what in zip(found, plan.plans, strict=True)},
-        "needs": list(plan.needs),
-        "by_step": {step: list(plan.places(RecoveryStep(step))) for step in plan.needs},
-        **{name: None if whole else list(plan.places(*steps)) for name, steps in _LISTS.items()},
-        "unknown": plan.refused,
-        "is_done": plan.is_done,
-        "plan_markdown": text._asdict(),
-    }
-
-
-def _told(diagnosis: Diagnosis, plan: UnitPlan) -> dict[str, Any]:
-    return {
-        "state": str(diagnosis.state),
-        "status": diagnosis.status,
-        "round": diagnosis.round_id,
-        "tenants": list(diagnosis.tenants),
-        "class": str(diagnosis.cause),
-        "classes": [str(cause) for cause in diagnosis.causes],
-        "evidence": list(diagnosis.evidence),
-        "runbook": diagnosis.runbook._asdict(),
-        "needs_person": bool(plan.steps) and diagnosis.needs_person,
-        "is_stuck": diagnosis.is_stuck,
-        "since": to_json(diagnosis.since),
-        "ends_after": diagnosis.ends_after,
-        "steps": [str(step) for step in plan.steps],
-        "reason": plan.reason._asdict(),
-        "gap": _gap(plan.cost) if plan.cost else None,
-        "unknown": plan.refusal,
-    }
-
-
-def _gap(cost: Cost) -> dict[str, Any]:
-    return {
-        "from": to_json(cost.gap_from),
-        "to": to_json(cost.gap_to),
-        "is_new": cost.is_new,
-        "tenants": list(cost.tenants),
-        "full_backups": {name: list(sets) for name, sets in cost.full_backups.items()},
-        "words": cost.words._asdict(),
-        "writes": cost.writes._asdict(),
-    }
+    def _await_data_backup(self, seen: ForceStop) -> None:
+        """A data backup that was cancelled is cleaned up first; as long as it is there, the server answers 9036."""
+        for _ in range(_CANCEL_LOOKS):
+            if not seen.data_backup_runs:
+                return
+            self.log.info("Waiting until the cancelled data backup is gone; backup_dest can be set then")
+            found = self.read_until(
+                lambda dialect: dialect.force_stop_state(self._wanted()), lambda found: not found.data_backup_runs
+            )
+            seen = found or seen
+        raise NotVerifiedError(
+            "log backup is STOP and backup_dest is empty, but a data backup is still being cancelled, so that it "
+            "cannot be set yet (9036); the next try goes on from there"
+        )

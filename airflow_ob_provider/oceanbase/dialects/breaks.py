@@ -71,7 +71,7 @@ def _event(row: Row, zone: timezone) -> BreakEvent:
     values = {name: value for name, value in named if name}
     word = values.get("new_status") or values.get("status") or ""
     extra = text(row, "extra_info").strip()
-    said = [(name, _shown(f"{name}={value}").removeprefix(f"{name}=")) for name, value in values.items()]
+    said = [(name, redact(f"{name}={value}").removeprefix(f"{name}=")[:MAX_VALUE]) for name, value in values.items()]
     return BreakEvent(
         _moment(row, zone),
         text(row, "module"),
@@ -79,13 +79,8 @@ def _event(row: Row, zone: timezone) -> BreakEvent:
         _number(values.get("tenant_id", "")),
         _number(values.get("round_id", "")),
         ArchiveState.parse(word) if word else None,
-        (*said, *([("extra_info", _shown(extra))] if extra else [])),
+        (*said, *([("extra_info", redact(extra)[:MAX_VALUE])] if extra else [])),
     )
-
-
-def _shown(value: str) -> str:
-    """Redacted before it is cut: the name that a secret goes by may be what is cut off."""
-    return redact(value)[:MAX_VALUE]
 
 
 def _moment(row: Row, zone: timezone) -> datetime | None:

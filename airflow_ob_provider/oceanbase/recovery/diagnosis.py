@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from airflow_ob_provider.oceanbase.breaks import BreakEvent, BreakHistory
+from airflow_ob_provider.oceanbase.breaks import BreakEvent, BreakHistory, Lag
 from airflow_ob_provider.oceanbase.catalog import BackupCatalog
 from airflow_ob_provider.oceanbase.compliance.words import Text, at, length
 from airflow_ob_provider.oceanbase.models import ArchiveState, Scope
@@ -22,6 +22,7 @@ STUCK_SECONDS = 600.0
 """STOPPING and SUSPENDING take some passes of 10 s, the slowest build 50 s; longer is no progress."""
 START_STUCK_SECONDS = 1800.0
 """BEGINNING takes up to some minutes; the specification's default of a start's timeout is 15 to 30 minutes."""
+LAG_WINDOW = timedelta(days=1)
 MAX_EVIDENCE = 10
 MAX_LINE = 300
 _RISING = frozenset({ArchiveState.PREPARE, ArchiveState.BEGINNING})
@@ -75,21 +76,31 @@ def diagnose(
     tenants: Sequence[str] = (),
     stuck_after: float = STUCK_SECONDS,
     waited: float = 0.0,
+    lags: Sequence[Lag] = (),
 ) -> tuple[Diagnosis, ...]:
     """A diagnosis of the cluster (3.x), or of each of these tenants (4.x; all, if none is named).
 
     :param stuck_after: seconds after which STOPPING and SUSPENDING count as stuck, by the server's own events.
     :param waited: seconds that the caller has seen STOPPING or SUSPENDING himself, where no event tells.
+    :param lags: what earlier checks have seen, for the evidence.
     """
-    return tuple(_Doctor(unit, history, version, stuck_after, waited).diagnosis() for unit in units(catalog, tenants))
+    return tuple(
+        _Doctor(unit, history, version, stuck_after, waited, lags).diagnosis() for unit in units(catalog, tenants)
+    )
 
 
 class _Doctor:
     def __init__(
-        self, unit: Unit, history: BreakHistory, version: OceanBaseVersion, stuck_after: float, waited: float
+        self,
+        unit: Unit,
+        history: BreakHistory,
+        version: OceanBaseVersion,
+        stuck_after: float,
+        waited: float,
+        lags: Sequence[Lag],
     ) -> None:
         self.unit, self.history, self.version = unit, history, version
-        self.stuck_after, self.waited = stuck_after, waited
+        self.stuck_after, self.waited, self.lags = stuck_after, waited, lags
         self.events = tuple(event for event in history.events if self._is_mine(event))
 
     def _is_mine(self, event: BreakEvent) -> bool:
@@ -212,6 +223,7 @@ class _Doctor:
         if broke and broke.at:
             behind = f", {length(broke.at - checkpoint)} behind" if checkpoint and checkpoint < broke.at else ""
             yield f"it broke off at {at(broke.at)}{behind}"
+        yield from self._lag_before((broke.at if broke else None) or unit.read_at)
         streams = [
             f"{stream.name} of {record.tenant.name}, archived until {at(stream.checkpoint)}"
             for record in unit.records
@@ -233,6 +245,17 @@ class _Doctor:
                 )
         yield from self._errors()
         yield from self.history.unread
+
+    def _lag_before(self, moment: datetime) -> Iterator[str]:
+        names = {record.tenant.name for record in self.unit.records}
+        seen = [lag for lag in self.lags if lag.tenant in names and moment - LAG_WINDOW <= lag.at <= moment]
+        if not seen:
+            return
+        worst, last = max(seen, key=lambda lag: lag.seconds), max(seen, key=lambda lag: lag.at)
+        yield (
+            f"lag history of the day before: at most {length(worst.seconds)} late ({worst.tenant}, {at(worst.at)}), "
+            f"{length(last.seconds)} at the last check ({at(last.at)})"
+        )
 
     def _errors(self) -> Iterator[str]:
         """Errors of the round's time that name no round, or another module's: they may have to do with it."""

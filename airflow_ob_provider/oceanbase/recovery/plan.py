@@ -215,10 +215,10 @@ def _forward(diagnosis: Diagnosis, unit: Unit, first: tuple[RecoveryStep, ...]) 
 
 def _archiving(diagnosis: Diagnosis, unit: Unit) -> UnitPlan:
     """DOING: never stopped, whatever is open."""
-    if unit.why_untold:
+    gaps = unit.open_gaps
+    if unit.why_untold and not gaps:  # one hole that is known needs a full backup, whatever else is not
         why = f"log backup is DOING, but whether a full backup is needed cannot be told: {unit.why_untold}"
         return _refused(unit, why)
-    gaps = unit.open_gaps
     if not gaps:
         return UnitPlan(unit.place, (), runbook.FINE)
     if _full_backup_runs(unit):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_ob_provider.oceanbase.breaks import BreakEvent, BreakHistory
+from airflow_ob_provider.oceanbase.breaks import BreakEvent, BreakHistory, Lag
 from airflow_ob_provider.oceanbase.catalog import LogDisk, Stream
 from airflow_ob_provider.oceanbase.models import ArchiveState, Server, to_json
 from airflow_ob_provider.oceanbase.recovery import BreakCause, Diagnosis, diagnose, plan_markdown, plan_recovery
@@ -241,6 +241,25 @@ def test_circumstances_are_told_and_prove_nothing() -> None:
     assert "mode is optional" in text
     assert "[1142] denied" in text
     assert (found.cause, found.needs_person) == (C.UNKNOWN, True)
+
+
+def test_the_lag_history_before_the_break() -> None:
+    one = broken("4.2.5")
+    one.since = 150
+    lags = [
+        Lag(at(-2000), 9999.0, "shop"),
+        Lag(at(20), 900.0, "shop"),
+        Lag(at(140), 300.0, "shop"),
+        Lag(at(155), 5000.0, "shop"),
+        Lag(at(100), 7000.0, "bank"),
+    ]
+    (line,) = [line for line in one.diagnosis(lags=lags).evidence if "lag history" in line]
+    assert "at most 15 min late (shop, 2026-03-01 00:20:00+08:00), 5 min at the last check" in line
+    assert not any("lag history" in line for line in one.diagnosis(lags=lags[-1:]).evidence)
+    healthy = World("4.2.5").diagnosis(lags=lags)
+    assert not any("lag history" in line for line in healthy.evidence)
+    one.history = lambda: BreakHistory()  # type: ignore[method-assign]
+    assert any("1 h 23 min" in line for line in one.diagnosis(lags=lags).evidence), "up to now"
 
 
 def test_mode_and_log_disk() -> None:

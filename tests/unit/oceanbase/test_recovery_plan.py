@@ -226,6 +226,21 @@ def test_where_it_cannot_be_told_what_can_be_restored(build: str, state: str) ->
             assert plan.steps == (S.STOP, S.WAIT_STOP, *AFTER), "a new round needs one anyway"
 
 
+def test_one_hole_that_is_known_is_enough_for_a_backup() -> None:
+    """Of a cluster: what cannot be told of another tenant does not keep this one from its backup."""
+    one = world("3.1.5", rounds=[ModelRound(1, 0, 50, broke=True), ModelRound(2, 60, 100)])
+    catalog = one.catalog()
+    odd = replace(catalog.tenants[1], recovery=None, doubt="odd rows")
+    (plan,) = plan_recovery(
+        diagnose(replace(catalog, tenants=(catalog.tenants[0], odd)), one.history(), version("3.1.5"))
+    ).plans
+    assert plan.steps == (S.FULL_BACKUP, S.CHECK)
+    one.fulls.append((2, 80, 85))
+    catalog = one.catalog()
+    found = diagnose(replace(catalog, tenants=(catalog.tenants[0], odd)), one.history(), version("3.1.5"))
+    assert "bank: odd rows" in plan_recovery(found).refused["cluster"]
+
+
 def test_a_tenant_that_is_not_there() -> None:
     one = world("4.2.5")
     catalog = one.catalog(out_of_scope=(Tenant(1006, "gone", "DROPPING"),))

@@ -257,6 +257,9 @@ def test_flapping_is_one_event_a_window_and_says_how_often() -> None:
     assert [seconds for seconds, _ in events] == [5, 105, 205, 305, 405]
     assert [event["changes"][0]["changes"] for _, event in events] == [1, 20, 20, 20, 20]
     assert "interrupted, 20 changes since it was told of last" in events[1][1]["summary"]
+    assert told(watched.at(505, "DOING")) == [("shop", "interrupted", "healthy", 19)]
+    assert watched.at(605, "DOING") is None
+    assert watched.memory.subjects[1001].is_quiet
 
 
 def test_a_break_that_a_repair_did_not_end_is_told_again() -> None:

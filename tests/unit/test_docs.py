@@ -11,6 +11,7 @@ from airflow_ob_provider.oceanbase.compliance.judge import RULES
 from airflow_ob_provider.oceanbase.compliance.policy import Limits, Policy
 
 ROOT = Path(__file__).resolve().parents[2]
+CHAINING = ("docs/chaining.md", "docs/chaining.zh-CN.md")
 COMPLIANCE = ("docs/compliance.md", "docs/compliance.zh-CN.md")
 BESIDE = {"waiver_expired"}
 
@@ -40,3 +41,17 @@ def test_every_field_of_a_policy_is_named(name: str) -> None:
     text = text_of(name)
     missing = [field for field in (*Limits.model_fields, *Policy.model_fields) if field not in text]
     assert not missing
+
+
+@pytest.mark.parametrize("name", CHAINING)
+def test_dags_that_are_shown_can_be_loaded(name: str) -> None:
+    shown = re.findall(r"```python\n(.*?)```", text_of(name), re.DOTALL)
+    assert len(shown) == 4
+    for one in shown:
+        there: dict[str, object] = {}
+        exec(compile(one, name, "exec"), there)
+
+
+def test_both_languages_show_the_same_dags() -> None:
+    english, chinese = (re.findall(r"with DAG\(.*|schedule=.*", text_of(name)) for name in CHAINING)
+    assert english == chinese

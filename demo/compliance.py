@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,17 +11,14 @@ from typing import Any
 from rich.console import Console
 
 from airflow_ob_provider.cli.archive import tables
-from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
-from airflow_ob_provider.oceanbase.statements import Statement
 from airflow_ob_provider.sandbox import Sandbox
 from demo import home, report, runs
 
 REPORTS = home.HOME / "oceanbase-reports"
-_WAIT_SECONDS = 90.0
 
 
 def show(runner: runs.Runner, box: Sandbox | None, say: Callable[[str], None], console: Console) -> list[str]:
-    """Check log backup, back up the data of the simulated cluster, and check again.
+    """Check log backup, back up the data of the simulated cluster through its DAG, and check again.
 
     :return: what is not as it should be, in words.
     """
@@ -31,11 +27,10 @@ def show(runner: runs.Runner, box: Sandbox | None, say: Callable[[str], None], c
     result = runner.check(f"file://{REPORTS}")
     if box:
         say(report.paragraph(f"  {result['summary']['en']}"))
-        say("\nLog backup alone restores nothing, so the DBA takes a full data backup of the simulated cluster ...")
-        for statement in _data_backup():
+        say(f"\nLog backup alone restores nothing, so a full data backup is chained to it: DAG {runs.BACKUP_ID}")
+        made = runner.back_up()
+        for statement in made["statements"]:
             say(report.paragraph(f"  {statement}"))
-            OceanBaseHook().execute(statement)
-        _wait_for_checkpoint()
         say(f"\nThe compliance check again: DAG {runs.CHECK_ID}")
         result = runner.check(f"file://{REPORTS}")
     document = _document(result)
@@ -50,29 +45,3 @@ def show(runner: runs.Runner, box: Sandbox | None, say: Callable[[str], None], c
 def _document(result: Mapping[str, Any]) -> Mapping[str, Any]:
     found: dict[str, Any] = json.loads(Path(result["files"]["json"].removeprefix("file://")).read_text("utf-8"))
     return found
-
-
-def _data_backup() -> list[Statement]:
-    with OceanBaseHook().session() as session:
-        tenants = [tenant.name for tenant in session.dialect.tenants()]
-        is_4 = session.version.major >= 4
-    places = [f"ALTER SYSTEM SET DATA_BACKUP_DEST = 'file:///data/nfs/data/{name}' TENANT = {name}" for name in tenants]
-    return [Statement.write(text) for text in [*(places if is_4 else []), "ALTER SYSTEM BACKUP DATABASE"]]
-
-
-def _wait_for_checkpoint() -> None:
-    """Until the checkpoint has passed the backup: some minutes of the simulated cluster."""
-    end = time.monotonic() + _WAIT_SECONDS
-    view = runs.views()
-    table = "CDB_OB_BACKUP_SET_FILES"
-    column = "MIN_RESTORE_SCN" if view.time == "TIMESTAMP" else "COMPLETION_TIME"
-    passed = "CHECKPOINT_SCN" if view.time == "TIMESTAMP" else "MAX_NEXT_TIME"
-    ready = (
-        f"SELECT (SELECT COUNT(*) FROM oceanbase.{table} WHERE STATUS = 'SUCCESS') > 0 AND "  # noqa: S608 - constants
-        f"(SELECT MIN({passed}) FROM oceanbase.{view.archive[0]}) > (SELECT MAX({column}) FROM oceanbase.{table}) AS ok"
-    )
-    while time.monotonic() < end:
-        rows = runs.read(ready)
-        if not isinstance(rows, str) and rows and str(rows[0]["ok"]) == "1":
-            return
-        time.sleep(1)

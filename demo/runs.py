@@ -26,6 +26,8 @@ from demo.report import Run
 
 DAG_ID = "ob_log_archive"
 CHECK_ID = "ob_archive_compliance"
+BACKUP_ID = "ob_data_backup"
+_DATA = "file:///data/nfs/data/{tenant}"
 _SILENCE_SECONDS = 10.0
 _NOW = "SELECT NOW(6) AS now"
 
@@ -130,6 +132,7 @@ class Runner:
         DagBundlesManager().sync_bundles_to_db()
         sync_bag_to_db(bag, "dags-folder", None)
         self._dag = bag.dags[DAG_ID]
+        self._backup = bag.dags[BACKUP_ID]
         self._check = bag.dags[CHECK_ID]
         self._check.deadline = None  # Airflow 3.3.2: dag.test() looks it up by its definition, and fails
 
@@ -140,14 +143,24 @@ class Runner:
         """
         conf = {"report_path": folder, "fail_on": "never", "policy": {"defaults": {"cleanup_required": False}}}
         done = self._check.test(run_conf=conf)
+        return self._result(done.run_id, CHECK_ID, "cluster.check")
+
+    def back_up(self) -> Mapping[str, Any]:
+        """Run the data backup; its report.
+
+        :raises RuntimeError: it made no report.
+        """
+        is_4 = views() is not _V3
+        done = self._backup.test(run_conf={"poll_interval": 2, **({"destination": _DATA} if is_4 else {})})
+        return self._result(done.run_id, BACKUP_ID, "cluster.summary")
+
+    def _result(self, run_id: str, dag_id: str, task_id: str) -> Mapping[str, Any]:
         with create_session() as session:
-            query = XComModel.get_many(
-                run_id=done.run_id, key="return_value", dag_ids=CHECK_ID, task_ids="cluster.check"
-            )
+            query = XComModel.get_many(run_id=run_id, key="return_value", dag_ids=dag_id, task_ids=task_id)
             found: list[Any] = list(session.scalars(query))
             if found:
                 return dict(XComModel.deserialize_value(found[0]))
-        raise RuntimeError(f"The compliance check made no report: {self._progress.errors}")
+        raise RuntimeError(f"{dag_id} made no report: {self._progress.errors}")
 
     def run(self, conf: Mapping[str, Any]) -> Run:
         """Run the DAG to its end."""

@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from airflow_ob_provider.operators.backup import BackupDatabaseOperator
 from airflow_ob_provider.operators.compliance import ArchiveComplianceOperator
+from airflow_ob_provider.operators.settings import SetDataBackupDestinationOperator
 from airflow_ob_provider.sandbox import Sandbox
+from airflow_ob_provider.sensors.archivelog import ArchiveCheckpointSensor
 from demo import compliance
 from tests.unit.compliance_edges.conftest import CLEAN, context
 
@@ -20,7 +23,8 @@ from tests.unit.compliance_edges.conftest import CLEAN, context
 class Runner:
     """Checks as the demo's DAG does, without its Airflow."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_4: bool) -> None:
+        self.is_4 = is_4
         self.verdicts: list[str] = []
 
     def check(self, folder: str) -> Any:
@@ -28,6 +32,17 @@ class Runner:
         result = task.execute(context())
         self.verdicts.append(result["verdict"])
         return result
+
+    def back_up(self) -> Any:
+        data = SetDataBackupDestinationOperator(task_id="data", destination="file:///data/nfs/data/{tenant}")
+        if self.is_4:
+            data.execute(context())
+        made = BackupDatabaseOperator(task_id="backup", deferrable=False, poll_interval=1).execute(context())
+        passed = ArchiveCheckpointSensor(
+            task_id="passed", after=made["restore_point"], poke_interval=1, deferrable=False
+        )
+        passed.execute(context())
+        return made
 
 
 @pytest.mark.parametrize("profile", ["3.2.4", "4.2.5"])
@@ -40,7 +55,7 @@ def test_it_ends_with_the_report_of_a_cluster_that_can_be_restored(
     monkeypatch.setattr(compliance, "REPORTS", tmp_path)
     said: list[str] = []
     shown = io.StringIO()
-    runner = Runner()
+    runner = Runner(is_4=profile.startswith("4"))
 
     problems = compliance.show(runner, box, said.append, Console(file=shown, width=110))
 

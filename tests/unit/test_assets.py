@@ -13,7 +13,15 @@ import pytest
 from airflow.sdk import DAG, Asset, AssetAlias
 from airflow.serialization.serialized_objects import DagSerialization
 
-from airflow_ob_provider.assets.oceanbase import LOG_ARCHIVE_ALIAS, archive_watch_asset, log_archive_asset, sanitize_uri
+from airflow_ob_provider.assets.oceanbase import (
+    LOG_ARCHIVE_ALIAS,
+    archive_watch_asset,
+    compliance_asset,
+    connections_of,
+    data_backup_asset,
+    log_archive_asset,
+    sanitize_uri,
+)
 from airflow_ob_provider.triggers.watch import ArchiveWatchTrigger
 
 
@@ -135,3 +143,19 @@ def test_a_dag_that_watches_nothing_imports_no_trigger_and_one_that_watches_no_d
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": "."}
     )
     assert done.stdout.split()[-5:] == ["False", "False", "True", "False", "False"], done.stdout
+
+
+def test_the_connections_of_a_run_are_those_of_its_assets() -> None:
+    events = {
+        log_archive_asset("one"): [],
+        AssetAlias("ob_log_archive"): [],
+        data_backup_asset("two"): [],
+        compliance_asset("one", compliant=True): [],
+        Asset("s3://bucket/else"): [],
+    }
+    assert connections_of(events) == ["one", "two"]
+
+
+def test_a_run_that_no_asset_has_started_has_no_connections() -> None:
+    assert connections_of(None) == []
+    assert connections_of({}) == []

@@ -220,3 +220,32 @@ def test_an_unknown_kind_of_place_is_refused_at_once(base: str) -> None:
 def test_a_connection_id_that_can_be_no_folder_is_refused(conn_id: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"oceanbase_conn_id .* may hold letters"):
         ReportStore(str(tmp_path), conn_id)
+
+
+# --- the ledger of recoveries -------------------------------------------------------------------------------------------
+
+
+def test_a_ledger_is_empty_at_first_and_keeps_what_is_entered(base: str) -> None:
+    store = ReportStore(base, "ob")
+    assert store.recoveries() == []
+    store.enter({"run": "one", "verdict": "NOT RESTORABLE"})
+    store.enter({"run": "two", "verdict": "restorable again"})
+    assert [entry["run"] for entry in store.recoveries()] == ["one", "two"]
+
+
+def test_a_run_that_is_told_of_again_replaces_its_entry(base: str) -> None:
+    store = ReportStore(base, "ob")
+    store.enter({"run": "one", "verdict": "NOT RESTORABLE"})
+    store.enter({"run": "one", "verdict": "restorable again"})
+    assert store.recoveries() == [{"run": "one", "verdict": "restorable again"}]
+
+
+@pytest.mark.parametrize("content", ["{", '{"run": "one"}'])
+def test_a_ledger_that_cannot_be_read_is_not_written_over(base: str, content: str) -> None:
+    store = ReportStore(base, "ob")
+    path = store.folder / "recoveries.json"
+    store.folder.mkdir(parents=True)
+    path.write_text(content)
+    with pytest.raises(ReportStoreError):
+        store.enter({"run": "two"})
+    assert path.read_text() == content

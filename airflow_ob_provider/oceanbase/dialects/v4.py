@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from functools import cached_property
 
 from airflow_ob_provider.oceanbase.breaks import BreakHistory, ForceStop
@@ -26,33 +26,34 @@ from airflow_ob_provider.oceanbase.dialects.v4_catalogue import Catalogue
 from airflow_ob_provider.oceanbase.dialects.v4_data_backup import V4DataBackups
 from airflow_ob_provider.oceanbase.dialects.v4_places import Place
 from airflow_ob_provider.oceanbase.dialects.v4_prerequisites import V4Prerequisites
+from airflow_ob_provider.oceanbase.dialects.v4_rows import (
+    archive_row,
+    is_late,
+    is_past,
+    pieces_row,
+    slowest_stream,
+    user_tenants,
+)
 from airflow_ob_provider.oceanbase.errors import ServerError
 from airflow_ob_provider.oceanbase.models import (
     ArchiveRow,
     ArchiveSnapshot,
-    ArchiveState,
-    FileStatus,
     Finding,
     FreezeProgress,
     Identity,
     PieceSnapshot,
-    PieceStatus,
     Scope,
     Server,
     Tenant,
-    TenantPieces,
-    to_json,
 )
 from airflow_ob_provider.oceanbase.options import WantedOption
-from airflow_ob_provider.oceanbase.rows import UnreadableError, moment, scn, text, whole
+from airflow_ob_provider.oceanbase.rows import UnreadableError, moment, text, whole
 from airflow_ob_provider.oceanbase.statements import Statement, quote
 
 PASSES_SECONDS = 120.0
 """Two passes of the scheduler, which are 2 s (4.0 - 4.2.0) to 50 s (at the latest 4.3.5) apart, and some time."""
 DEFAULT_LAG_SECONDS = 120.0
 """``archive_lag_target`` where it is not shown; a log stream archives at least that often (4.2.0+)."""
-LATE_SECONDS = 240.0
-"""Behind by more than a default lag target and two passes: worth the question which log stream it is."""
 NO_TENANTS = "This server has no view of its tenants, as seekdb has none: there is no log backup on it"
 _MAX_LATE_TENANTS = 5
 _DENIED = frozenset({1044, 1142, 1227})
@@ -89,7 +90,7 @@ class V4Dialect(DialectBase):
 
     def all_tenants(self) -> tuple[Tenant, ...]:
         """User tenants in every status; in a user tenant, itself."""
-        return _tenants(self.read(self.catalogue.tenants()))
+        return user_tenants(self.read(self.catalogue.tenants()))
 
     def tenants(self) -> tuple[Tenant, ...]:
         """User tenants that are NORMAL."""
@@ -124,11 +125,11 @@ class V4Dialect(DialectBase):
     def snapshot(self, rows: Sequence[Row]) -> ArchiveSnapshot:
         """From rows of the catalogue, one a user tenant."""
         now, zone = read_at(rows)
-        tenants = _tenants(rows)
+        tenants = user_tenants(rows)
         normal = tuple(tenant for tenant in tenants if tenant.is_normal)
         by_id = {tenant.tenant_id: tenant for tenant in normal}
         found = tuple(
-            _archive_row(by_id[tenant_id], row, zone, has_mode=self.version.has_log_mode)
+            archive_row(by_id[tenant_id], row, zone, has_mode=self.version.has_log_mode)
             for row in rows
             if row.get("tenant_id") is not None and (tenant_id := whole(row, "tenant_id")) in by_id
         )
@@ -148,14 +149,14 @@ class V4Dialect(DialectBase):
 
     def _with_log_streams(self, rows: tuple[ArchiveRow, ...], now: datetime) -> tuple[ArchiveRow, ...]:
         """Name the log stream that is broken or holds up a tenant; a healthy cluster costs no second query."""
-        late = [row for row in rows if _is_late(row, now)][:_MAX_LATE_TENANTS]
+        late = [row for row in rows if is_late(row, now)][:_MAX_LATE_TENANTS]
         if not late or not self.version.has_log_mode:
             return rows
         try:
             found = self.read(self.catalogue.log_streams({row.tenant.tenant_id: row.round_id for row in late}))
             _, zone = read_at(found)
             slowest = {
-                whole(stream, "tenant_id") if self.is_sys else late[0].tenant.tenant_id: _stream(stream, zone)
+                whole(stream, "tenant_id") if self.is_sys else late[0].tenant.tenant_id: slowest_stream(stream, zone)
                 for stream in reversed(found)
             }
         except (ServerError, UnreadableError):
@@ -169,17 +170,17 @@ class V4Dialect(DialectBase):
         """Pieces of each tenant's current round, or of the round of that number in every tenant."""
         rows = self.read(self.catalogue.pieces(round_id))
         now, zone = read_at(rows)
-        tenants = tuple(tenant for tenant in _tenants(rows) if tenant.is_normal)
+        tenants = tuple(tenant for tenant in user_tenants(rows) if tenant.is_normal)
         by_id = {tenant.tenant_id: tenant for tenant in tenants}
         found = tuple(
-            _pieces_row(by_id[whole(row, "tenant_id")], row, zone)
+            pieces_row(by_id[whole(row, "tenant_id")], row, zone)
             for row in rows
             if row.get("pieces") is not None and whole(row, "tenant_id") in by_id
         )
         past = frozenset(
             whole(row, "tenant_id")
             for row in rows
-            if round_id is not None and row.get("current_round") is not None and _is_past(row, round_id)
+            if round_id is not None and row.get("current_round") is not None and is_past(row, round_id)
         )
         newest = max((row.round_id for row in found), default=round_id or 0)
         return PieceSnapshot(now, newest, found, tenants, scope=Scope.TENANT, past=past)
@@ -232,7 +233,7 @@ class V4Dialect(DialectBase):
         """Where each user tenant archives to, whatever its status. They hold the keys of object stores."""
         rows = self.read(self.catalogue.destinations(), holds_secrets=True)
         shown = [row for row in rows if row.get("tenant_id") is not None]
-        return tuple(Place.of(tenant, row) for tenant, row in zip(_tenants(shown), shown, strict=True))
+        return tuple(Place.of(tenant, row) for tenant, row in zip(user_tenants(shown), shown, strict=True))
 
     def backup_catalog(self) -> BackupCatalog:
         """Rounds, pieces, data backups and settings of every tenant."""
@@ -318,132 +319,3 @@ def _quoted(name: str) -> str:
     if name.lower() in {"all", "all_user", "all_meta"}:
         raise ValueError(f"tenant {name!r} cannot be named: the server takes that word for many tenants; rename it")
     return quote(name, field_name="tenant")
-
-
-def _tenants(rows: Sequence[Row]) -> tuple[Tenant, ...]:
-    return tuple(
-        Tenant(whole(row, "tenant_id"), text(row, "tenant_name"), _status(row))
-        for row in rows
-        if row.get("tenant_id") is not None
-    )
-
-
-def _status(row: Row) -> str:
-    """The manual of 4.0 writes TENANT_STATUS_NORMAL."""
-    return text(row, "tenant_status").upper().removeprefix("TENANT_STATUS_")
-
-
-def _archive_row(tenant: Tenant, row: Row, zone: timezone, *, has_mode: bool) -> ArchiveRow:
-    # A view without a row for this tenant gives NULL in every column: it has never archived.
-    exists = any(row.get(name) is not None for name in ("status", "round_id", "started", "checkpoint"))
-    raw = text(row, "status").strip() or ("NULL" if exists else "")
-    mode = text(row, "log_mode").strip().upper()
-    archivelog = {"ARCHIVELOG": True, "NOARCHIVELOG": False}.get(mode)
-    dest_state = text(row, "dest_state").strip().upper() if has_mode else ""
-    has_path = whole(row, "has_path") > 0
-    deferred = dest_state == "DEFER"
-    if has_mode and (archivelog is None or dest_state not in {"", "ENABLE", "ENBALE", "DEFER"}):
-        state, status = ArchiveState.UNKNOWN, f"{raw or 'no round'} ({mode or 'no mode'}, destination {dest_state})"
-    else:
-        state, status = _phase(raw, archivelog, deferred=deferred, has_path=has_path)
-    if state is ArchiveState.PREPARE and raw != ArchiveState.PREPARE:
-        row = {**row, "started": None, "checkpoint": None, "remark": None}  # these are of the round before
-    blocked = "" if has_path else "it has no destination (LOG_ARCHIVE_DEST), so ARCHIVELOG would start nothing"
-    try:
-        return ArchiveRow(
-            tenant,
-            state,
-            status,
-            whole(row, "round_id"),
-            whole(row, "piece_id"),
-            scn(row, "started", zone),
-            scn(row, "checkpoint", zone),
-            archivelog,
-            deferred,
-            blocked,
-            ArchiveState.parse(raw) is ArchiveState.STOP or not raw,
-            text(row, "remark").strip(),
-            _after(scn(row, "newest", zone)),
-        )
-    except UnreadableError as error:
-        return ArchiveRow(tenant, ArchiveState.UNKNOWN, f"{raw} ({error})", 0, 0, None, None, archivelog, deferred)
-
-
-def _after(timestamp: datetime | None) -> datetime | None:
-    """A moment behind a timestamp, which was rounded down to microseconds."""
-    return timestamp + timedelta(microseconds=1) if timestamp else None
-
-
-def _phase(raw: str, archivelog: bool | None, *, deferred: bool, has_path: bool) -> tuple[ArchiveState, str]:
-    """What STATUS is on the way to: from 4.1 on the mode and the destination's state decide, a pass or two ahead of it.
-
-    The order is the scheduler's own: no destination, NOARCHIVELOG, DEFER, and else the round is started or resumed
-    (ob_archive_scheduler_service.cpp). INTERRUPTED is left only by NOARCHIVELOG.
-    """
-    state = ArchiveState.parse(raw) if raw else ArchiveState.STOP
-    shown = raw or "no round"
-    as_it_is = (state, shown)
-    if archivelog is None or state is ArchiveState.UNKNOWN:
-        return as_it_is
-    if not archivelog:
-        return as_it_is if state is ArchiveState.STOP else (ArchiveState.STOPPING, f"{shown}, NOARCHIVELOG")
-    if state in {ArchiveState.INTERRUPTED, ArchiveState.STOPPING}:
-        return as_it_is
-    if not has_path:
-        word = f"{shown}, ARCHIVELOG without destination"
-        return state if state is ArchiveState.STOP else ArchiveState.UNKNOWN, word
-    if deferred:
-        still = state in {ArchiveState.STOP, ArchiveState.SUSPEND}
-        return ArchiveState.SUSPEND if still else ArchiveState.SUSPENDING, f"{shown}, DEFER"
-    if state is ArchiveState.STOP:
-        return ArchiveState.PREPARE, f"{shown}, ARCHIVELOG, not begun yet"
-    if state in {ArchiveState.SUSPEND, ArchiveState.SUSPENDING}:
-        return ArchiveState.BEGINNING, f"{shown}, ENABLE, not resumed yet"
-    return as_it_is
-
-
-def _is_late(row: ArchiveRow, now: datetime) -> bool:
-    if row.state is ArchiveState.INTERRUPTED:
-        return True
-    behind = now - row.checkpoint if row.checkpoint else timedelta()
-    return row.state not in {ArchiveState.STOP, ArchiveState.PREPARE} and behind.total_seconds() > LATE_SECONDS
-
-
-def _is_past(row: Row, round_id: int) -> bool:
-    """Whether a tenant has left a round; one whose round cannot be read has not."""
-    try:
-        current = whole(row, "current_round")
-    except UnreadableError:
-        return False
-    stopped = ArchiveState.parse(text(row, "round_status")) is ArchiveState.STOP
-    return current > round_id or (current == round_id and stopped)
-
-
-def _stream(row: Row, zone: timezone) -> str:
-    word = "is INTERRUPTED, archived" if whole(row, "interrupted") else "is the slowest, archived"
-    return f"log stream {whole(row, 'ls_id')} {word} until {to_json(scn(row, 'checkpoint', zone)) or 'nothing yet'}"
-
-
-def _pieces_row(tenant: Tenant, row: Row, zone: timezone) -> TenantPieces:
-    status, file_status = text(row, "status"), text(row, "file_status")
-    words = f"{status or 'NULL'}/{file_status or 'NULL'}"
-    try:
-        pieces, broken, cleaned = whole(row, "pieces"), whole(row, "broken"), whole(row, "cleaned")
-        return TenantPieces(
-            tenant=tenant,
-            round_id=whole(row, "round_id"),
-            count=pieces,
-            first_id=whole(row, "first_id"),
-            newest_id=whole(row, "newest_id"),
-            status=PieceStatus.parse(status),
-            file_status=FileStatus.parse(file_status),
-            words=words,
-            started=scn(row, "started", zone),
-            checkpoint=scn(row, "checkpoint", zone),
-            broken=broken,
-            unready=pieces - broken - cleaned - whole(row, "available"),
-            cleaned=cleaned,
-        )
-    except UnreadableError as error:
-        unknown = (PieceStatus.UNKNOWN, FileStatus.UNKNOWN, f"{words} ({error})")
-        return TenantPieces(tenant, 0, 1, 0, 0, *unknown, None, None, broken=0, unready=1, cleaned=0)

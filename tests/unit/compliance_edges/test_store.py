@@ -222,7 +222,7 @@ def test_a_connection_id_that_can_be_no_folder_is_refused(conn_id: str, tmp_path
         ReportStore(str(tmp_path), conn_id)
 
 
-# --- the ledger of recoveries -------------------------------------------------------------------------------------------
+# --- the ledger of recoveries ---------------------------------------------------------------------------------------
 
 
 def test_a_ledger_is_empty_at_first_and_keeps_what_is_entered(base: str) -> None:
@@ -244,7 +244,7 @@ def test_a_run_that_is_told_of_again_replaces_its_entry(base: str) -> None:
 def test_a_ledger_that_cannot_be_read_is_not_written_over(base: str, content: str) -> None:
     store = ReportStore(base, "ob")
     path = store.folder / "recoveries.json"
-    store.folder.mkdir(parents=True)
+    store.folder.mkdir(parents=True, exist_ok=True)
     path.write_text(content)
     with pytest.raises(ReportStoreError):
         store.enter({"run": "two"})

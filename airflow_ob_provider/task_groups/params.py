@@ -53,6 +53,14 @@ def recovery_params(destination: Param) -> dict[str, Param]:
             title="A stop by force is approved (3.x)",
             description_md="Skip the second approval: `CANCEL ALL BACKUP FORCE` ends every backup of the cluster.",
         ),
+        "stop_suspended": Param(
+            False,
+            type="boolean",
+            section="Approval",
+            title="Stop what is stuck in SUSPENDING (4.x)",
+            description_md="Stop it and start a new round, **a gap**, instead of resuming it without one, which helps "
+            "only when the destination is well again.",
+        ),
         "policy": Param(
             {},
             type="object",

@@ -25,6 +25,7 @@ _CONN = "{{ ti.xcom_pull(task_ids='cluster') }}"
 _PLAN = "{{ ti.xcom_pull(task_ids='diagnose')['plan_markdown'][params.language] }}"
 _DESTINATION = "{{ params.destination or '' }}"
 _KEYS = "{{ params.dest_conn_id or '' }}"
+_REPORTS = "{{ params.report_path or '' }}"
 _APPROVAL: dict[str, Any] = {"fail_on_reject": True, "response_timeout": timedelta(days=1), "retries": 0}
 
 
@@ -46,6 +47,8 @@ def recovery_tasks(*, kind: str, subject: str, moves: bool = False) -> None:
         "dest_conn_id": _KEYS,
         "language": "{{ params.language }}",
         "stuck_after": "{{ params.stuck_after }}",
+        "stop_suspended": "{{ params.stop_suspended }}",
+        "report_path": _REPORTS,
     }
     diagnose = DiagnoseArchiveOperator(task_id="diagnose", tenants="{{ params.tenants | join(',') }}", **diagnosis)
     decided = task.branch(task_id="decide")(_decide)(diagnose.output)
@@ -61,7 +64,7 @@ def recovery_tasks(*, kind: str, subject: str, moves: bool = False) -> None:
     check = ArchiveComplianceOperator(
         task_id="check",
         policy="{{ params.policy | tojson if params.policy else '' }}",
-        report_path="{{ params.report_path or '' }}",
+        report_path=_REPORTS,
         language="{{ params.language }}",
         fail_on="never",
         **common,

@@ -126,6 +126,8 @@ class BackupDatabaseOperator(TenantwiseOperator, WaitingOperator):
             self._take(progress, readiness, decision)
             if decision.turn is Turn.REFUSE:
                 return self._refused(context, readiness, progress)
+            if progress.until <= readiness.read_at.timestamp():  # all of it was spent on waiting for others
+                raise self._timeout_error()
             job = decision.job
             if decision.turn is Turn.WAIT and job:
                 wait = BackupDone(job_id=job.job_id, ended_is_enough=True)
@@ -208,8 +210,6 @@ class BackupDatabaseOperator(TenantwiseOperator, WaitingOperator):
         self, wait: BackupDone, context: Context, method: str, progress: BackupProgress, readiness: BackupReadiness
     ) -> Any:
         left = progress.until - readiness.read_at.timestamp()
-        if left <= 0:
-            raise self._timeout_error()
         return self.wait_for(wait, context, method, asdict(progress), seconds=left)
 
     def again(self, context: Context, event: dict[str, Any] | None = None) -> Any:

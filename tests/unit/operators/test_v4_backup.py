@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from airflow.sdk.bases.operator import TRIGGER_FAIL_REPR
+from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_ob_provider.compliance.restorable import restorable
 from airflow_ob_provider.exceptions import (
@@ -19,7 +21,7 @@ from airflow_ob_provider.exceptions import (
     WaitTimeoutError,
 )
 from airflow_ob_provider.sandbox import Sandbox
-from tests.unit.operators.harness import Time, drive, effects, ending, make_context, writes
+from tests.unit.operators.harness import TRIGGER_TIMEOUT, Time, drive, effects, ending, make_context, writes
 from tests.unit.operators.harness4 import builds, clock, cluster, first_try, last_try, put, sql
 from tests.unit.operators.harness_backup import (
     FULL,
@@ -410,6 +412,43 @@ def test_waiting_for_another_one_counts_too(doing: Sandbox, clock: Time, monkeyp
     assert isinstance(end.error, WaitTimeoutError)
     assert 600 <= clock.elapsed - before < 700
     assert len(started(doing)) == 1
+
+
+def test_when_the_time_is_over_nothing_is_started_any_more(doing: Sandbox, clock: Time) -> None:
+    """The other one ends in the very moment in which the waiting does."""
+    take(doing, clock)
+    doing.faults.stuck_backups = {"tenant1"}
+    sql(doing, INCREMENTAL)
+    clock.at(250, lambda: setattr(doing.faults, "stuck_backups", set()))
+    end = ending(lambda: drive(backup(timeout=300, poll_interval=100, deferrable=False), make_context(), clock))
+    assert isinstance(end.error, WaitTimeoutError)
+    assert started(doing) == []
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_another_one_that_vanishes_is_waited_for_no_longer(doing: Sandbox, clock: Time, deferrable: bool) -> None:
+    take(doing, clock)
+    doing.faults.stuck_backups = {"tenant1", "tenant2"}
+    sql(doing, INCREMENTAL)
+
+    def clear() -> None:
+        doing.faults.stuck_backups = set()
+        for rows in doing._cluster.backups.values():
+            rows.jobs.clear()
+
+    clock.at(400, clear)
+    result = drive(backup(deferrable=deferrable), make_context(), clock)
+    assert (result["changed"], result["tenants"], len(started(doing))) == (True, BOTH, 1)
+
+
+def test_a_wait_that_the_scheduler_has_to_end(doing: Sandbox, clock: Time) -> None:
+    task, context = backup(timeout=600), make_context()
+    with pytest.raises(TaskDeferred) as deferred:
+        task.execute(context)
+    assert 590 < deferred.value.trigger.seconds <= 600
+    end = ending(lambda: task.resume_execution(TRIGGER_FAIL_REPR, {"error": TRIGGER_TIMEOUT}, context))
+    assert isinstance(end.error, WaitTimeoutError)
+    assert "It goes on: run the task again, which attaches to it" in end.text
 
 
 @pytest.mark.parametrize("deferrable", [True, False])

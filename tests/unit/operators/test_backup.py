@@ -352,7 +352,7 @@ def test_an_incremental_one_that_others_have_begun_is_not_our_full_one(doing: Sa
     clock.at(2, lambda: sql(doing, INCREMENTAL))
     context = first_try()
     end = ending(lambda: drive(backup(), context, clock))
-    assert end.state == "retry", end
+    assert isinstance(end.error, OceanBaseTransientError), end
     result = drive(backup(), next_try(context), clock)
     assert (result["kinds"], result["job"], jobs(doing)) == (dict.fromkeys(BOTH, "full"), 3, 3)
 

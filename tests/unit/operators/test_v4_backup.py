@@ -419,10 +419,11 @@ def test_when_the_time_is_over_nothing_is_started_any_more(doing: Sandbox, clock
     take(doing, clock)
     doing.faults.stuck_backups = {"tenant1"}
     sql(doing, INCREMENTAL)
-    clock.at(250, lambda: setattr(doing.faults, "stuck_backups", set()))
+    clock.at(150, lambda: setattr(doing.faults, "stuck_backups", set()))
     end = ending(lambda: drive(backup(timeout=300, poll_interval=100, deferrable=False), make_context(), clock))
     assert isinstance(end.error, WaitTimeoutError)
     assert started(doing) == []
+    assert not doing._cluster.backups[1].jobs, "it has ended"
 
 
 @pytest.mark.parametrize("deferrable", [True, False])

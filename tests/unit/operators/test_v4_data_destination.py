@@ -15,6 +15,7 @@ from tests.ears import Ears, ears
 from tests.unit.operators.harness import Time, drive, ending, make_context, writes
 from tests.unit.operators.harness4 import builds, clock, cluster, last_try, place_of, put, sql
 from tests.unit.operators.harness_backup import FULL, backup, before_sending
+from tests.unit.test_secrets import shown as shown_error
 
 __all__ = ["clock", "cluster", "ears"]
 
@@ -222,11 +223,7 @@ def test_errors_hold_no_key(cluster: Sandbox, clock: Time, keys: str, secret: Ea
     context = last_try()
     end = ending(lambda: drive(set_data(OSS, dest_conn_id="keys"), context, clock))
     assert end.error is not None
-    error: BaseException | None = end.error
-    while error is not None:
-        secret.hear(error, error.args, vars(error))
-        error = error.__cause__ or error.__context__
-    secret.hear(json.dumps(context["ti"].xcom))
+    secret.hear(shown_error(end.error), json.dumps(context["ti"].xcom))
 
 
 def test_a_comment_that_holds_a_key(cluster: Sandbox, clock: Time, keys: str, secret: Ears) -> None:
@@ -239,7 +236,7 @@ def test_a_comment_that_holds_a_key(cluster: Sandbox, clock: Time, keys: str, se
     context = last_try()
     end = ending(lambda: drive(backup(), context, clock))
     assert "cannot be written" in end.text
-    secret.hear(end.error, json.dumps(context["ti"].xcom))
+    secret.hear(shown_error(end.error), json.dumps(context["ti"].xcom))
 
 
 def test_keys_in_the_argument_are_refused_unseen(cluster: Sandbox, secret: Ears) -> None:

@@ -85,13 +85,17 @@ class RunningBackup:
     """3.x: BS_KEY; 4.x: JOB_ID of whoever started it."""
     is_full: bool | None
     tenants: tuple[str, ...]
-    description: str = ""
-    started: datetime | None = None
+    description: str | None = None
+    """None: this server has no place for one (3.x)."""
+    plus_archivelog: bool = False
+    is_ending: bool = False
+    """It is being cancelled, or has failed and cleans up: no set comes of it."""
 
     def serves(self, request: BackupRequest, tenants: Collection[str]) -> bool:
         """Whether waiting for it gives what is asked for: a full one serves an incremental request too."""
         full_enough = self.is_full is True or (request.kind is BackupKind.INCREMENTAL and self.is_full is not None)
-        return full_enough and set(tenants) <= set(self.tenants)
+        enough = full_enough and (self.plus_archivelog or not request.plus_archivelog)
+        return enough and not self.is_ending and set(tenants) <= set(self.tenants)
 
     def __str__(self) -> str:
         kind = {True: "full", False: "incremental", None: "unknown kind of"}[self.is_full]
@@ -135,9 +139,13 @@ class BackupReadiness:
         candidates = sorted((*self.candidates, *self.unset), key=lambda tenant: tenant.tenant_id)
         return replace(self, candidates=tuple(candidates), obstacles=obstacles, unset=())
 
-    def with_candidates(self, tenants: tuple[Tenant, ...]) -> BackupReadiness:
-        """With fewer of them."""
-        return replace(self, candidates=tenants)
+    def without(self, names: Collection[str]) -> BackupReadiness:
+        """Without these tenants, which need no backup."""
+        return replace(
+            self,
+            candidates=tuple(tenant for tenant in self.candidates if tenant.name not in names),
+            obstacles=tuple((name, why) for name, why in self.obstacles if name not in names),
+        )
 
 
 @dataclass(frozen=True)
@@ -175,7 +183,7 @@ class BackupPart:
     def __str__(self) -> str:
         if self.state.is_over:
             return f"{self.tenant.name} {self.words}{f' ({self.problem})' if self.problem else ''}"
-        progress = f", {self.done} of {self.total} {self.unit}" if self.total else ""
+        progress = f": {self.done} of {self.total} {self.unit}" if self.total else ""
         return f"{self.tenant.name} {self.words}{progress}"
 
 
@@ -191,6 +199,13 @@ class BackupSnapshot:
     started: datetime | None = None
     ended: datetime | None = None
     parts: tuple[BackupPart, ...] = ()
+    problem: str = ""
+    """Why it has failed, where the server tells it of the whole job."""
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether it is in no view, or its end is shown while a part of it still runs: for a moment, both may be."""
+        return self.state is None or (self.state.is_over and not all(part.state.is_over for part in self.parts))
 
     @property
     def share(self) -> float | None:
@@ -223,12 +238,14 @@ def decide(readiness: BackupReadiness, request: BackupRequest, mine: RunningBack
     """Attach to what serves, wait for what is in the way (9036), and start one only where neither is.
 
     :param readiness: of the tenants that are asked for.
-    :param mine: the job that this task has started before, under way or ended.
+    :param mine: the job that this task waits for already, under way or ended.
     """
     tenants = readiness.candidates
     if mine:
-        return Decision(Turn.ATTACH, f"{mine} was started by this task", mine, tenants)
+        return Decision(Turn.ATTACH, f"data backup {mine.job_id} is this task's own", mine, tenants)
     names = {tenant.name for tenant in tenants}
+    if not tenants and readiness.scope is Scope.TENANT:
+        return _refusal(readiness)
     for job in readiness.running:
         # Without log backup a job that runs fails by itself; and one that has begun is no reason to start another.
         if job.serves(request, names or job.tenants):
@@ -237,17 +254,24 @@ def decide(readiness: BackupReadiness, request: BackupRequest, mine: RunningBack
     if blocking:
         return Decision(Turn.WAIT, f"{blocking[0]} runs, which is not what is asked for", blocking[0], tenants)
     if not tenants:
-        why = "; ".join(f"{name}: {why}" for name, why in readiness.obstacles) or "there is no user tenant"
-        return Decision(Turn.REFUSE, why)
+        return _refusal(readiness)
     return Decision(Turn.SEND, "no data backup is under way", None, tenants)
 
 
-def own_job(jobs: Iterable[RunningBackup], token: str) -> RunningBackup | None:
-    """The job that a statement has started, from those that are newer than it: the one with our mark.
+def _refusal(readiness: BackupReadiness) -> Decision:
+    why = "; ".join(f"{name}: {why}" for name, why in readiness.obstacles) or "there is no user tenant"
+    return Decision(Turn.REFUSE, why)
 
-    Without a mark (3.x has no place for one) the newest, as only one can run at a time.
+
+def own_job(jobs: Iterable[RunningBackup], token: str, kind: BackupKind) -> RunningBackup | None:
+    """The job that a statement has started, from those that are newer than it, the oldest first: the one with our mark.
+
+    Where there is no place for a mark (3.x) the oldest that the statement can have started: only one runs at a time, so
+    any other has begun after it. A full one never comes out incremental.
     """
-    found = tuple(jobs)
-    marked = [job for job in found if mark(token) in job.description]
-    unmarked = [job for job in found if not job.description]
-    return next(iter(marked or reversed(unmarked)), None)
+    for job in jobs:
+        if job.description is None and (kind is BackupKind.INCREMENTAL or job.is_full is not False):
+            return job
+        if mark(token) in (job.description or ""):
+            return job
+    return None

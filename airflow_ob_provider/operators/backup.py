@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from airflow_ob_provider.arguments import check_flag
 from airflow_ob_provider.exceptions import (
@@ -22,52 +22,25 @@ from airflow_ob_provider.oceanbase.data_backup import (
     BackupReadiness,
     BackupRequest,
     Decision,
-    JobState,
     RunningBackup,
     Turn,
     decide,
     own_job,
 )
 from airflow_ob_provider.oceanbase.dialects import Dialect
-from airflow_ob_provider.oceanbase.models import Scope
+from airflow_ob_provider.oceanbase.models import Scope, to_json
 from airflow_ob_provider.oceanbase.statements import Statement
 from airflow_ob_provider.oceanbase.waits import BackupDone
+from airflow_ob_provider.operators.backup_progress import BackupProgress
 from airflow_ob_provider.operators.base import WaitingOperator, carried
 from airflow_ob_provider.operators.tenantwise import TenantwiseOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-IN_PROGRESS = 9036
-_STORE_KEY = "oceanbase-data-backup"
+IN_PROGRESS, CANNOT_START = 9036, 9040
 _SENDS = 3
 """How often a start may meet a backup that somebody else has started in the same moment."""
-
-
-@dataclass
-class _Progress:
-    """What a task knows about its backup; it survives deferrals, and with Airflow 3.3 retries."""
-
-    token: str = ""
-    """Marks the job in the server's views (4.x)."""
-    after: int | None = None
-    """The newest job before the statement was sent; None before it is."""
-    job: int | None = None
-    names: list[str] = field(default_factory=list)
-    """4.x: who must have a set."""
-    whole_cluster: bool = False
-    statements: list[str] = field(default_factory=list)
-    until: float = 0.0
-    """When ``timeout`` is over, in seconds of the server's clock."""
-    obstacles: dict[str, str] = field(default_factory=dict)
-    kept: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Sets of tenants that an earlier try has made: they are not backed up again."""
-
-    @classmethod
-    def of(cls, stored: object) -> Self:
-        """From what was stored; a newer release may have stored more."""
-        known = cls.__dataclass_fields__
-        return cls(**{name: value for name, value in dict(stored or {}).items() if name in known})  # type: ignore[call-overload]
 
 
 class BackupDatabaseOperator(TenantwiseOperator, WaitingOperator):
@@ -140,9 +113,11 @@ class BackupDatabaseOperator(TenantwiseOperator, WaitingOperator):
     def execute(self, context: Context) -> Any:
         """Look, attach or start, and wait."""
         self.check_arguments()
-        return self._act(context, _Progress.of(_recall(context)))
+        progress = BackupProgress.recall(context)
+        progress.until = 0.0
+        return self._act(context, progress)
 
-    def _act(self, context: Context, progress: _Progress) -> Any:
+    def _act(self, context: Context, progress: BackupProgress) -> Any:
         for _ in range(_SENDS):
             readiness, decision = self.read(lambda dialect: self._look(dialect, progress))
             self.log.info("%s, because %s", decision.turn, decision.reason)
@@ -151,6 +126,8 @@ class BackupDatabaseOperator(TenantwiseOperator, WaitingOperator):
             self._take(progress, readiness, decision)
             if decision.turn is Turn.REFUSE:
                 return self._refused(context, readiness, progress)
+            if progress.until <= readiness.read_at.timestamp():  # all of it was spent on waiting for others
+                raise self._timeout_error()
             job = decision.job
             if decision.turn is Turn.WAIT and job:
                 wait = BackupDone(job_id=job.job_id, ended_is_enough=True)
@@ -159,7 +136,7 @@ class BackupDatabaseOperator(TenantwiseOperator, WaitingOperator):
                 job = self._send(context, readiness, decision, progress)
             if job is not None:
                 progress.job = job.job_id
-                _remember(context, progress)
+                progress.remember(context)
                 wait = BackupDone(job_id=job.job_id, tenants=tuple(progress.names), ended_is_enough=True)
                 return self._wait(wait, context, "ended", progress, readiness)
         raise NotVerifiedError(
@@ -167,22 +144,23 @@ class BackupDatabaseOperator(TenantwiseOperator, WaitingOperator):
             "nothing was started"
         )
 
-    def _look(self, dialect: Dialect, progress: _Progress) -> tuple[BackupReadiness, Decision]:
+    def _look(self, dialect: Dialect, progress: BackupProgress) -> tuple[BackupReadiness, Decision]:
         backups, request, names = dialect.data_backups, self.request, self.names
         backups.check(request, names)
         found = backups.readiness()
-        readiness = (found.with_destinations() if self.is_dry_run else found).of(names)
-        if progress.kept:
-            left = tuple(tenant for tenant in readiness.candidates if tenant.name not in progress.kept)
-            readiness = readiness.with_candidates(left)
+        readiness = (found.with_destinations() if self.is_dry_run else found).of(names).without(progress.kept)
         mine = None
         if progress.job is not None:
             mine = RunningBackup(progress.job, None, tuple(progress.names))
         elif progress.after is not None:
-            mine = own_job(backups.started(progress.after), progress.token)
+            mine = own_job(backups.started(progress.after), progress.token, request.kind)
+            if mine:
+                progress.statements.append(progress.pending)
+            else:
+                progress.after = None  # it never arrived
         return readiness, decide(readiness, request, mine)
 
-    def _take(self, progress: _Progress, readiness: BackupReadiness, decision: Decision) -> None:
+    def _take(self, progress: BackupProgress, readiness: BackupReadiness, decision: Decision) -> None:
         progress.until = progress.until or readiness.read_at.timestamp() + float(self.timeout)
         progress.whole_cluster = readiness.scope is Scope.CLUSTER
         if progress.after is None and progress.job is None:
@@ -190,65 +168,72 @@ class BackupDatabaseOperator(TenantwiseOperator, WaitingOperator):
             progress.obstacles = {} if progress.whole_cluster else dict(readiness.obstacles)
 
     def _send(
-        self, context: Context, readiness: BackupReadiness, decision: Decision, progress: _Progress
+        self, context: Context, readiness: BackupReadiness, decision: Decision, progress: BackupProgress
     ) -> RunningBackup | None:
         """Send it once, and find the job; None where somebody else was faster."""
         progress.token, progress.after = uuid.uuid4().hex[:12], readiness.newest_job
         progress.names = [tenant.name for tenant in decision.tenants]
         everybody = not self.names and not progress.kept
         statement = self.read(lambda dialect: self._statement(dialect, progress, everybody=everybody))
-        _remember(context, progress)  # before it is sent: a worker that dies in between must not send it again
+        progress.pending = str(statement)
+        progress.remember(context)  # before it is sent: a worker that dies in between must not send it again
         failure: OceanBaseServerError | None = None
         try:
             self.hook.execute(statement)
         except OceanBaseServerError as error:
-            if error.errno == IN_PROGRESS:
-                self.log.warning("%s Looking for it.", error)
-                progress.after = None
-                return None
             if not error.is_transient:
-                _forget(context)
-                raise
+                progress.after = None
+                progress.forget_job(context)
+                if not self._is_in_progress(error):
+                    raise
+                self.log.warning("%s Looking for it.", error)
+                return None
             self.log.warning("%s Looking for the job instead of sending it again.", error)
             failure = error
-        after, token = progress.after, progress.token
-        found = self.read_until(lambda dialect: own_job(dialect.data_backups.started(after), token), bool)
+        after, token, kind = progress.after, progress.token, self.request.kind
+        found = self.read_until(lambda dialect: own_job(dialect.data_backups.started(after), token, kind), bool)
         if found is None:
             raise failure or NotVerifiedError(f"{statement} was accepted, but no job of it is shown")
         progress.statements.append(str(statement))
         return found
 
-    def _statement(self, dialect: Dialect, progress: _Progress, *, everybody: bool) -> Statement:
+    def _is_in_progress(self, error: OceanBaseServerError) -> bool:
+        """Whether another one is why it was refused: where every tenant has one, BACKUP DATABASE of 4.x says 9040."""
+        if error.errno == CANNOT_START:
+            return bool(self.read(lambda dialect: dialect.data_backups.readiness().running))
+        return error.errno == IN_PROGRESS
+
+    def _statement(self, dialect: Dialect, progress: BackupProgress, *, everybody: bool) -> Statement:
         names = () if everybody or progress.whole_cluster else tuple(progress.names)
         return dialect.data_backups.start(self.request, names, progress.token)
 
     def _wait(
-        self, wait: BackupDone, context: Context, method: str, progress: _Progress, readiness: BackupReadiness
+        self, wait: BackupDone, context: Context, method: str, progress: BackupProgress, readiness: BackupReadiness
     ) -> Any:
         left = progress.until - readiness.read_at.timestamp()
-        if left <= 0:
-            raise self._timeout_error()
         return self.wait_for(wait, context, method, asdict(progress), seconds=left)
 
     def again(self, context: Context, event: dict[str, Any] | None = None) -> Any:
         """Another backup has ended, or is not shown any more: look again."""
         if not event or event.get("status") != "terminal":
             self.settle(event)
-        return self._act(context, _Progress.of(carried(event)))
+        return self._act(context, BackupProgress.of(carried(event)))
 
     def ended(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """The backup has ended: what it has left, tenant by tenant."""
-        progress = _Progress.of(carried(event))
+        progress = BackupProgress.of(carried(event))
         return self._conclude(context, progress, self.settle(event))
 
-    def _conclude(self, context: Context, progress: _Progress, summary: dict[str, Any]) -> dict[str, Any]:
+    def _conclude(self, context: Context, progress: BackupProgress, summary: dict[str, Any]) -> dict[str, Any]:
         asked = self.request.kind
         failed = dict(summary["failed"])
         for name, kind in summary["kinds"].items():
             if kind != BackupKind.FULL and asked is BackupKind.FULL:
                 failed[name] = f"a full backup was asked for, and what was made is {kind}"
         became_full = sorted(
-            name for name, kind in summary["kinds"].items() if kind != asked and kind == BackupKind.FULL
+            name
+            for name, kind in summary["kinds"].items()
+            if progress.statements and kind != asked and kind == BackupKind.FULL
         )
         if became_full:
             self.log.warning("There was no backup to build on, so the server has made full ones: %s", became_full)
@@ -256,46 +241,51 @@ class BackupDatabaseOperator(TenantwiseOperator, WaitingOperator):
             if name not in failed:
                 point, kind = summary["restore_points"][name], summary["kinds"][name]
                 progress.kept[name] = {"set": number, "kind": kind, "restore_point": point}
-        cancelled = summary["state"] == JobState.CANCELED
+        cancelled = set(summary["cancelled"])
         failures: dict[str, Exception] = {
-            name: ArchiveStateError(f"{name}: {why}") if cancelled else DataBackupFailedError(f"{name}: {why}")
+            name: (ArchiveStateError if name in cancelled else DataBackupFailedError)(f"{name}: {why}")
             for name, why in failed.items()
         }
         failures |= {name: PrerequisitesNotMetError(f"{name}: {why}") for name, why in progress.obstacles.items()}
-        if failed and not progress.whole_cluster:
-            _remember(context, _Progress(kept=progress.kept))
-        elif failed:
-            _forget(context)
+        sets = dict(progress.kept)
+        if failed:
+            # The set of a cluster is whole or nothing.
+            progress.kept = {} if progress.whole_cluster else sets
+            progress.forget_job(context)
         else:
-            _remember(context, progress)
-        kept = progress.kept
-        points = {name: one["restore_point"] for name, one in kept.items()}
-        result = {
+            progress.remember(context)
+        result = self._result(progress, sets) | {
+            "attached": not progress.statements,
+            "became_full": became_full,
+            **{name: summary[name] for name in ("job", "started", "ended", "seconds", "read_at")},
+        }
+        return self.conclude(result, failures, [] if progress.whole_cluster else list(sets), context)
+
+    def _result(self, progress: BackupProgress, sets: dict[str, dict[str, Any]]) -> dict[str, Any]:
+        points = {name: one["restore_point"] for name, one in sets.items()}
+        return {
             "oceanbase_conn_id": self.oceanbase_conn_id,
             "changed": bool(progress.statements),
             "statements": progress.statements,
-            "attached": not progress.statements,
-            "job": summary["job"],
-            "kind": str(asked),
-            "kinds": {name: one["kind"] for name, one in kept.items()},
-            "became_full": became_full,
-            "sets": {name: one["set"] for name, one in kept.items()},
+            "attached": False,
+            "job": None,
+            "kind": str(self.request.kind),
+            "kinds": {name: one["kind"] for name, one in sets.items()},
+            "became_full": [],
+            "sets": {name: one["set"] for name, one in sets.items()},
             "restore_points": points,
-            "restore_point": max(
-                (one["restore_point"] for one in kept.values()), key=datetime.fromisoformat, default=None
-            ),
-            **{name: summary[name] for name in ("started", "ended", "seconds", "read_at")},
+            "restore_point": max(points.values(), key=datetime.fromisoformat, default=None),
+            **dict.fromkeys(("started", "ended", "seconds", "read_at")),
         }
-        return self.conclude(result, failures, [] if progress.whole_cluster else list(kept), context)
 
-    def _refused(self, context: Context, readiness: BackupReadiness, progress: _Progress) -> dict[str, Any]:
+    def _refused(self, context: Context, readiness: BackupReadiness, progress: BackupProgress) -> dict[str, Any]:
         """Nothing can be sent. What an earlier try has made is made."""
         failures: dict[str, Exception] = {
             name: PrerequisitesNotMetError(f"{name}: {why}") for name, why in readiness.obstacles
         }
         if not failures and not progress.kept:
             raise PrerequisitesNotMetError("there is no user tenant to back up")
-        result = {"oceanbase_conn_id": self.oceanbase_conn_id, "changed": False, "statements": [], "attached": False}
+        result = self._result(progress, progress.kept) | {"read_at": to_json(readiness.read_at)}
         return self.conclude(result, failures, list(progress.kept), context)
 
     def _dry(self, context: Context, readiness: BackupReadiness, decision: Decision) -> dict[str, Any]:
@@ -356,13 +346,15 @@ class CancelBackupOperator(WaitingOperator):
         if self.is_dry_run or not running:
             plan = [f"{statement}, which ends the {job}" for job in running]
             return result | {"jobs": {}} | (self.planned(plan) if self.is_dry_run else {})
+        result |= {"changed": True, "statements": [str(statement)]}
         try:
             self.hook.execute(statement)
         except OceanBaseServerError as error:
             if not error.is_state and not error.may_have_happened:
                 raise
+            if error.is_state:  # it has ended in the same moment
+                result |= {"changed": False, "statements": []}
             self.log.warning("%s Looking for what has become of it.", error)
-        result |= {"changed": True, "statements": [str(statement)]}
         return self._await(context, result, [job.job_id for job in running], {})
 
     def _await(self, context: Context, result: dict[str, Any], left: list[int], jobs: dict[str, str]) -> Any:
@@ -386,24 +378,3 @@ def _to_cancel(dialect: Dialect, names: tuple[str, ...]) -> tuple[list[RunningBa
     wanted = set(names)
     running = [job for job in readiness.running if not wanted or not job.tenants or wanted & set(job.tenants)]
     return running, dialect.data_backups.cancel(names)
-
-
-def _store(context: Context) -> Any:
-    return context.get("task_state_store")
-
-
-def _recall(context: Context) -> object:
-    store = _store(context)
-    return store.get(_STORE_KEY) if store is not None else None
-
-
-def _remember(context: Context, progress: _Progress) -> None:
-    store = _store(context)
-    if store is not None:
-        store.set(_STORE_KEY, asdict(progress))
-
-
-def _forget(context: Context) -> None:
-    store = _store(context)
-    if store is not None:
-        store.delete(_STORE_KEY)

@@ -24,7 +24,7 @@ from tests.faults.proxy import FaultProxy, Passed
 from tests.faults.tasks import Task
 from tests.recorded import bare
 from tests.unit.operators import harness
-from tests.unit.operators.harness import Ending, Time, drive, drive_rescheduled, ending, make_context, patch_time
+from tests.unit.operators.harness import Ending, Store, Time, drive, drive_rescheduled, ending, make_context, patch_time
 from tests.unit.test_secrets import ID, KEY, PASSWORD, shown
 
 REAL_SECONDS = 60.0
@@ -84,8 +84,9 @@ class Rig:
     def tries(self, task: Task, *, retries: int = 3) -> list[Try]:
         """Run a task to its end. What is wrong is gone when it is tried again."""
         done: list[Try] = []
+        store = Store()  # it survives retries
         for number in range(1, retries + 2):
-            done.append(self._try(task, number, retries))
+            done.append(self._try(task, number, retries, store))
             if done[-1].end.state != "retry" or ENDLESS in done[-1].end.text:
                 break
             for action in self.on_retry:
@@ -93,8 +94,8 @@ class Rig:
             self.time.sleep(RETRY_DELAY)
         return done
 
-    def _try(self, task: Task, number: int, retries: int) -> Try:
-        context = make_context(number)
+    def _try(self, task: Task, number: int, retries: int, store: Store) -> Try:
+        context = make_context(number) | {"task_state_store": store}
         context["ti"].max_tries = retries
         began, before, now = self.time.elapsed, len(self.proxy.passed), self.box.now
         try:
@@ -102,7 +103,7 @@ class Rig:
                 end = ending(lambda: self._drive(task, context))
         except HungError as error:
             end = Ending("hung", error=error)
-        self.ears.hear(end.result, context["ti"].xcom, shown(end.error))
+        self.ears.hear(end.result, context["ti"].xcom, shown(end.error), json.dumps(store.values))
         untrue = task.holds(self.box, end.result, now) if end.state == "success" else ""
         return Try(end, self.time.elapsed - began, tuple(self.proxy.passed[before:]), untrue)
 

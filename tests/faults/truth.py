@@ -114,6 +114,25 @@ def on_disk(box: Sandbox) -> str:
     return f"{len(left)} memtables are not on disk" if left else ""
 
 
+def backed_up_once(box: Sandbox, result: dict[str, Any]) -> str:
+    """There has ever been one data backup, and it has left every tenant the set that the result tells of."""
+    if is_v3(box):
+        found = {each.key: {part.tenant_id for part in each.tenants} for each in box._cluster.backup.sets
+                 if (each.status, each.file_status) == ("SUCCESS", "AVAILABLE")}  # fmt: skip
+        jobs = len(box._cluster.backup.sets)
+        ids = {tenant.name: tenant.tenant_id for tenant in box._cluster.user_tenants}
+        good = {name: number for name, number in result["sets"].items() if ids[name] in found.get(number, ())}
+    else:
+        parents = box._cluster.backups[1]
+        jobs = len(parents.jobs) + len(parents.job_history)
+        sets = {name: box._cluster.backups[archive_of(box, name).tenant.tenant_id].sets for name in tenants(box)}
+        good = {name: each.set_id for name, several in sets.items() for each in several
+                if (each.status, each.file_status) == ("SUCCESS", "AVAILABLE")}  # fmt: skip
+    if jobs != 1:
+        return f"there were {jobs} data backups"
+    return "" if good == result["sets"] and set(good) == set(tenants(box)) else f"the sets are {good}"
+
+
 def setting(box: Sandbox, name: str, *parts: str) -> str:
     """Every server (3.x) or every tenant (4.x, a part of its destination) shows what was wanted."""
     if is_v3(box):

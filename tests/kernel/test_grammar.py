@@ -22,11 +22,14 @@ from airflow_ob_provider.exceptions import OceanBaseServerError
 from airflow_ob_provider.hooks.drivers import connect
 from airflow_ob_provider.hooks.oceanbase import OceanBaseHook, OceanBaseSession
 from airflow_ob_provider.hooks.settings import ConnectionFieldError, ConnectionSettings
+from airflow_ob_provider.oceanbase.data_backup import MAX_DESCRIPTION, BackupKind, BackupRequest
 from airflow_ob_provider.oceanbase.destination import Destination, DestinationOption, Keys, WantedDestination
 from airflow_ob_provider.oceanbase.dialects import v4_statements
 from airflow_ob_provider.oceanbase.dialects.v3 import V3Dialect
+from airflow_ob_provider.oceanbase.dialects.v3_data_backup import V3DataBackups
 from airflow_ob_provider.oceanbase.dialects.v4 import V4Dialect
 from airflow_ob_provider.oceanbase.dialects.v4_catalogue import Catalogue
+from airflow_ob_provider.oceanbase.dialects.v4_data_backup import V4DataBackups
 from airflow_ob_provider.oceanbase.models import ArchiveRow, ArchiveState, Tenant
 from airflow_ob_provider.oceanbase.options import ArchiveMode, ArchiveOption, Compression, WantedOption
 from airflow_ob_provider.oceanbase.statements import Statement, quote
@@ -49,6 +52,8 @@ stable = settings(
 )
 
 NO_COLUMN, NO_VIEW, UNKNOWN_PARAMETER = 1054, 1146, 5099
+NO_SYS = 4016
+"""Tenant sys cannot be backed up: looked at after the parsing."""
 
 
 @dataclass
@@ -180,11 +185,63 @@ def plans(plan: Callable[[V4Dialect, Any], Sequence[Any]], wish: st.SearchStrate
     )
 
 
+descriptions = st.text("nightly 0-9[]()%;#/*=.,备份", max_size=MAX_DESCRIPTION).map(str.strip) | anything | tricks
+backup_requests = st.builds(
+    lambda kind, plus, text: BackupRequest.check(kind, plus_archivelog=plus, description=text),
+    st.sampled_from(BackupKind),
+    st.booleans(),
+    descriptions.filter(lambda text: not set(text) & set("'\"`\\") and text.isprintable()),
+)
+
+
+def data_planned(number: str, own: int | None, name: str, wish: WantedDestination) -> list[Statement]:
+    """Of a cluster whose tenants ``name`` and bank have no destination of data backups."""
+    fake = with_backups(fake_server4.healthy(number, own=own))
+    fake.update("DBA_OB_TENANTS", 1002, TENANT_NAME=name)
+    plan = V4Dialect(fake.version, fake).data_backups.plan_destination(wish, ())
+    return [one for change in plan for one in change.statements]
+
+
+_JOBS = (
+    "TENANT_ID JOB_ID BACKUP_SET_ID INITIATOR_TENANT_ID INITIATOR_JOB_ID EXECUTOR_TENANT_ID PLUS_ARCHIVELOG "
+    "BACKUP_TYPE START_TIMESTAMP END_TIMESTAMP STATUS RESULT COMMENT DESCRIPTION"
+)
+_BACKUP_VIEWS = {
+    "BACKUP_PARAMETER": "TENANT_ID NAME VALUE",
+    "BACKUP_JOBS": _JOBS,
+    "BACKUP_JOB_HISTORY": _JOBS,
+    "BACKUP_TASKS": "TENANT_ID JOB_ID STATUS TABLET_COUNT FINISH_TABLET_COUNT MACRO_BLOCK_COUNT "
+    "FINISH_MACRO_BLOCK_COUNT",
+    "BACKUP_SET_FILES": "TENANT_ID BACKUP_SET_ID STATUS FILE_STATUS MIN_RESTORE_SCN",
+}
+_BACKUP_VIEWS_3 = {
+    "CDB_OB_BACKUP_SET_FILES": "TENANT_ID BS_KEY COPY_ID BACKUP_TYPE STATUS FILE_STATUS START_TIME COMPLETION_TIME",
+    "CDB_OB_BACKUP_PROGRESS": "TENANT_ID BS_KEY BACKUP_TYPE PARTITION_COUNT MACRO_BLOCK_COUNT FINISH_PARTITION_COUNT "
+    "FINISH_MACRO_BLOCK_COUNT START_TIME STATUS",
+}
+
+
+def with_backups(fake: Any) -> Any:
+    """The cluster with the views of data backups, which are empty."""
+    if isinstance(fake, fake_server.FakeServer):
+        for name, columns in _BACKUP_VIEWS_3.items():
+            fake.create(name, columns.split())
+        return fake
+    for name, columns in _BACKUP_VIEWS.items():
+        all_columns = columns.split()
+        fake.create(*((f"CDB_OB_{name}", all_columns) if fake.own is None else (f"DBA_OB_{name}", all_columns[1:])))
+    return fake
+
+
 wanted_places = st.builds(
     WantedDestination,
     st.none() | places.map(lambda place: replace(place, path=f"{place.path}/{{tenant_id}}")),
     piece_switch_days=st.none() | days,
 )
+
+which_tenants = st.just(" DATABASE") | st.lists(any_names, min_size=1, max_size=3, unique=True).map(
+    lambda names: " TENANT = " + ", ".join(f"'{name}'" for name in names if name.isidentifier() or name == "sys")
+).filter(lambda text: text.endswith("'"))
 
 BUILDERS: dict[str, tuple[st.SearchStrategy[Maker], set[int]]] = {
     # Legal statements that this kernel has lost are CUT; a tenant that is not there is told after the parsing.
@@ -204,6 +261,30 @@ BUILDERS: dict[str, tuple[st.SearchStrategy[Maker], set[int]]] = {
     "v4_statements.freeze": (
         made(v4_statements.freeze, st.sampled_from(["", " TENANT = all", " TENANT = all_user", " TENANT = 'sys'"])),
         {DONE},
+    ),
+    "v4_statements.backup": (
+        made(v4_statements.backup, backup_requests, which_tenants, descriptions),
+        {CUT, NO_TENANT, NO_SYS},
+    ),
+    "v4_statements.cancel_backup": (of_tenants(v4_statements.cancel_backup), {CUT, NO_TENANT, NO_SYS}),
+    "v4_statements.data_destination": (of_tenants(v4_statements.data_destination, places), {CUT, NO_TENANT}),
+    "V4DataBackups.start": (
+        st.tuples(backup_requests, st.lists(any_names, max_size=3, unique=True), sys_or_own).map(
+            lambda drawn: lambda: [dialect(is_sys=drawn[2]).data_backups.start(drawn[0], drawn[1], "0123456789ab")]
+        ),
+        {CUT, NO_TENANT, NO_SYS},
+    ),
+    "V4DataBackups.cancel": (
+        st.tuples(st.lists(any_names, max_size=3, unique=True), sys_or_own).map(
+            lambda drawn: lambda: [dialect(is_sys=drawn[1]).data_backups.cancel(drawn[0])]
+        ),
+        {CUT, NO_TENANT, NO_SYS},
+    ),
+    "V4DataBackups.plan_destination": (
+        st.tuples(st.sampled_from(NUMBERS), st.sampled_from([None, 1002]), any_names, wanted_places).map(
+            lambda drawn: lambda: data_planned(*drawn)
+        ),
+        {CUT, NO_TENANT},
     ),
     "V4Dialect.start_archive": (switch("start_archive"), {CUT, NO_TENANT}),
     "V4Dialect.stop_archive": (switch("stop_archive"), {CUT, NO_TENANT}),
@@ -331,11 +412,16 @@ BUILDERS_3: dict[str, tuple[st.SearchStrategy[Maker], set[int]]] = {
         ),
         {UNKNOWN_PARAMETER},
     ),
+    "V3DataBackups.start": (
+        made(lambda request: dialect3().data_backups.start(request, (), ""), backup_requests),
+        {CUT},
+    ),
+    "V3DataBackups.cancel": (made(lambda: dialect3().data_backups.cancel(())), {CUT}),
     # With tenants it is 3.x grammar only: see below.
     "V3Dialect.minor_freeze": (made(lambda: dialect3().minor_freeze()), {DONE}),
 }
-NOT_JUDGED_3 = {"V3Dialect.resume_archive"}
-"""There is none on 3.x."""
+NOT_JUDGED_3 = {"V3Dialect.resume_archive", "V3DataBackups.plan_destination"}
+"""There are none on 3.x."""
 
 
 @pytest.mark.parametrize("name", BUILDERS_3)
@@ -394,13 +480,35 @@ READERS: dict[str, Reader] = {
     "cluster_role": lambda found: found.cluster_role(),
     "clock_deviations": lambda found: found.clock_deviations(),
     "backup_catalog": lambda found: found.backup_catalog(),
+    "data_backups": lambda found: [
+        read(found.data_backups) for name, read in BACKUP_READERS.items() if hasattr(found.data_backups, name)
+    ],
 }
-NO_SQL = {"catalogue", "check_scope", "count", "freeze_advised", "of_tenant", "read", "snapshot", "version"}
+BACKUP_READERS: dict[str, Reader] = {
+    "readiness": lambda found: found.readiness(),
+    "started": lambda found: found.started(7),
+    "job": lambda found: found.job(7),
+    "plan_destination": lambda found: found.plan_destination(WantedDestination(None), ()),
+}
+NO_SQL = {
+    "catalogue",
+    "check",
+    "check_scope",
+    "count",
+    "freeze_advised",
+    "of_tenant",
+    "of_tenants",
+    "read",
+    "snapshot",
+    "version",
+}
 
 
 def read_all(found: Any, fake: Any, server: Server, *, leave_out: str = "") -> Counter[int]:
     """Read everything from a cluster of the manual's shape, and have the kernel parse what that one was asked."""
     for name, read in READERS.items():
+        if name == "data_backups":
+            with_backups(fake)  # the catalog is read without them, as the fake servers cannot do what it asks of them
         if hasattr(type(found), name) and name != leave_out:
             read(found)
     answers: Counter[int] = Counter()
@@ -454,11 +562,15 @@ def test_no_builder_is_forgotten() -> None:
         if found.__module__ == v4_statements.__name__ and not name.startswith("_")
     }  # fmt: skip
     assert {f"v4_statements.{name}" for name in functions} == {name for name in BUILDERS if name[0] == "v"}
-    for dialect_class, builders in ((V4Dialect, set(BUILDERS)), (V3Dialect, {*BUILDERS_3, *NOT_JUDGED_3})):
+    of_4, of_3 = set(BUILDERS), {*BUILDERS_3, *NOT_JUDGED_3}
+    classes = ((V4Dialect, of_4), (V3Dialect, of_3), (V4DataBackups, of_4), (V3DataBackups, of_3))
+    for dialect_class, builders in classes:
         prefix = f"{dialect_class.__name__}."
         judged = {name.removeprefix(prefix) for name in builders if name.startswith(prefix)}
         there = public(dialect_class)
-        assert there - judged - set(READERS) - NO_SQL == set(), "neither a builder nor a reader: add it"
+        assert there - judged - set(READERS) - set(BACKUP_READERS) - NO_SQL == set(), (
+            "neither a builder nor a reader: add it"
+        )
         assert judged <= there
     assert public(V4Dialect) | public(V3Dialect) >= set(READERS)
 
@@ -470,7 +582,11 @@ def test_statements_are_built_nowhere_else() -> None:
     def users(call: str) -> set[str]:
         return {name for name, text in sources.items() if call in text and not name.startswith("sandbox")}
 
-    assert users("Statement.write(") == {"oceanbase/dialects/v3.py", "oceanbase/dialects/v4_statements.py"}
+    assert users("Statement.write(") == {
+        "oceanbase/dialects/v3.py",
+        "oceanbase/dialects/v3_data_backup.py",
+        "oceanbase/dialects/v4_statements.py",
+    }
     assert users("Statement.read(") == {
         "oceanbase/dialects/base.py",
         "oceanbase/dialects/reading.py",

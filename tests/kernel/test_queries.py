@@ -18,7 +18,7 @@ import pytest
 
 import airflow_ob_provider.oceanbase.dialects as dialects
 from airflow_ob_provider.oceanbase.catalog import Part
-from airflow_ob_provider.oceanbase.destination import Destination
+from airflow_ob_provider.oceanbase.destination import Destination, WantedDestination
 from airflow_ob_provider.oceanbase.dialects import Dialect, detect_version, dialect_for
 from airflow_ob_provider.oceanbase.dialects.backup_reader import BackupReader
 from airflow_ob_provider.oceanbase.dialects.v3 import V3Dialect
@@ -81,6 +81,11 @@ def questions(dialect: Dialect) -> Iterator[Callable[[], Any]]:
         yield dialect.destinations
         yield lambda: dialect.parameters("archive_lag_target", "log_archive_concurrency")
         yield lambda: dialect.read(dialect.catalogue.log_streams({1002: 1, 1004: 2}))
+    yield dialect.data_backups.readiness
+    for number in (0, 1, 2):
+        yield lambda number=number: dialect.data_backups.started(number)
+        yield lambda number=number: dialect.data_backups.job(number)
+    yield lambda: dialect.data_backups.plan_destination(WantedDestination(None), ())
     yield from backup_questions(dialect)
 
 
@@ -188,6 +193,7 @@ def test_tenants_in_each_state(profile: str, status: str, tenant: str, engines: 
 
 _WORDS = {
     "STATUS": ("STOP", "PREPARE", "BEGINNING", "DOING", "SUSPENDING", "SUSPEND", "STOPPING", "INTERRUPTED", "MIXED",
+               "COMPLETED", "FAILED", "CANCELING", "SUCCESS",
                "NORMAL", "DROPPING", "ACTIVE", "active", "FROZEN", "INACTIVE", "doing", "", "停止"),
     "FILE_STATUS": ("AVAILABLE", "INCOMPLETE", "INCOMPELTE", "BROKEN", "EXPIRED", "DELETING", "DELETED", "COPYING", ""),
     "TENANT_TYPE": ("USER", "SYS", "META", "user"),
@@ -196,9 +202,10 @@ _WORDS = {
     "TENANT_NAME": ("sys", "tenant1", "租户", "it's", "__recycle_$_1_2"),
     "TYPE": ("MINI_MERGE", "MINI", "MINOR_MERGE", "MAJOR_MERGE", "mini_merge"),
     "ACTION": ("minor merge", "major merge", ""),
-    "NAME": ("path", "binding", "state", "piece_switch_interval", "PATH", "archive_lag_target",
+    "NAME": ("path", "binding", "state", "piece_switch_interval", "PATH", "archive_lag_target", "data_backup_dest",
              "log_archive_concurrency", "backup_dest", "ob_timestamp_service"),
     "BACKUP_TYPE": ("FULL", "INC", "D", "I", ""),
+    "EXECUTOR_TENANT_ID": ("1002", "1002,1004", ""),
     "POLICY_NAME": ("default", "log_only"),
     "RECOVERY_WINDOW": ("7d", ""),
     "COMMENT": ("", "no space | left", "备份"),
@@ -218,6 +225,9 @@ _NUMBERS = {
     "LS_ID": (1, 1001, 1002),
     "BACKUP_SET_ID": (1, 2, 9, 10),
     "BS_KEY": (1, 2, 9, 10),
+    "JOB_ID": (1, 2),
+    "INITIATOR_JOB_ID": (0, 1, 2),
+    "INITIATOR_TENANT_ID": (1, 1002),
     "DEST_ID": (1001, 1002),
 }
 _TEXTS = ("", "MAX", "2026-03-01 11:58:00.000000", "2026-03-01 11:59:30.5", "x", "1")

@@ -16,12 +16,14 @@ from airflow.sdk.lineage import get_hook_lineage_collector
 
 from airflow_ob_provider.operators import settings
 from airflow_ob_provider.operators.archivelog import StartArchivelogOperator, StopArchivelogOperator
+from airflow_ob_provider.operators.backup import BackupDatabaseOperator, CancelBackupOperator
 from airflow_ob_provider.operators.freeze import MinorFreezeOperator
 from airflow_ob_provider.operators.prerequisites import CheckBackupPrerequisitesOperator
 from airflow_ob_provider.operators.settings import SetArchiveOptionOperator, SetBackupDestinationOperator
 from airflow_ob_provider.report import cluster_report, fleet_report
 from airflow_ob_provider.sandbox import Sandbox
 from airflow_ob_provider.sensors.archivelog import ArchiveCheckpointSensor, ArchiveDoingSensor, PieceStatusSensor
+from airflow_ob_provider.sensors.backup import BackupSetSensor
 from airflow_ob_provider.triggers.oceanbase import OceanBaseWaitTrigger
 from tests.unit.operators.harness import Ending, Time, drive, ending, make_context, patch_time
 
@@ -102,6 +104,12 @@ def _differ(box: Sandbox) -> None:
 
 def _wrong_password(box: Sandbox) -> None:
     box._cluster.tenant_named("sys").users["root"].password = "changed"
+
+
+def _backing_up(box: Sandbox) -> None:
+    _run(box, "DOING")
+    box._cluster.backup.start(incremental=False)
+    box.advance(5)
 
 
 def _unset(box: Sandbox) -> None:
@@ -204,6 +212,35 @@ SCENARIOS: dict[str, Scenario] = {
     "doing, login refused": (ArchiveDoingSensor, POKES, _wrong_password, "failed"),
     "pieces": (PieceStatusSensor, POKES, lambda box: _run(box, "DOING"), "success"),
     "checkpoint": (ArchiveCheckpointSensor, POKES, lambda box: _run(box, "DOING"), "success"),
+    "backup": (BackupDatabaseOperator, WAITS, lambda box: _run(box, "DOING"), "success"),
+    "backup, not ready": (BackupDatabaseOperator, WAITS, None, "failed"),
+    "backup, refused": (
+        BackupDatabaseOperator,
+        WAITS,
+        lambda box: (_run(box, "DOING"), _faults(error_once=("SYSTEM BACKUP", 9040, SECRET_SQL))(box)),
+        "failed",
+    ),
+    "backup, lost": (
+        BackupDatabaseOperator,
+        WAITS,
+        lambda box: (_run(box, "DOING"), _faults(error_once=("SYSTEM BACKUP", 4012, SECRET_SQL))(box)),
+        "retry",
+    ),
+    "backup, login refused": (BackupDatabaseOperator, WAITS, _wrong_password, "failed"),
+    "cancel": (CancelBackupOperator, {**WAITS, "confirm": True}, lambda box: _backing_up(box), "success"),
+    "cancel, refused": (
+        CancelBackupOperator,
+        {**WAITS, "confirm": True},
+        lambda box: (_backing_up(box), _faults(error_once=("CANCEL BACKUP", 1227, SECRET_SQL))(box)),
+        "failed",
+    ),
+    "sets": (BackupSetSensor, {**POKES, "job": 1}, lambda box: _backing_up(box), "success"),
+    "sets, unreadable": (
+        BackupSetSensor,
+        {**POKES, "job": 1},
+        _faults(error_once=("SET_FILES", 1142, SECRET_SQL, False, 99)),
+        "failed",
+    ),
 }
 
 
@@ -265,6 +302,9 @@ _WAITING = (
     ArchiveDoingSensor,
     PieceStatusSensor,
     ArchiveCheckpointSensor,
+    BackupDatabaseOperator,
+    CancelBackupOperator,
+    BackupSetSensor,
 )
 
 

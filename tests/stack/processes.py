@@ -55,6 +55,8 @@ COMPONENTS = {
 _WORKER = "airflow worker -- LocalExecutor"
 HEARTBEAT_TIMEOUT_SECONDS = 20
 """A worker that has said nothing for this long is given up."""
+LOCKED_SECONDS = 60
+"""SQLite lets one process write at a time; on a machine that is busy the others wait."""
 START_SECONDS = 180.0
 """Two cores that do something else besides need this long at worst."""
 
@@ -252,7 +254,7 @@ def _settings(home: Path, port: int, fernet_key: str) -> dict[str, str]:
             "expose_config": False,
         },
         "api_auth": {"jwt_secret": secrets.token_urlsafe(48)},
-        "database": {"sql_alchemy_conn": f"sqlite:///{home}/airflow.db"},
+        "database": {"sql_alchemy_conn": f"sqlite:///{home}/airflow.db?timeout={LOCKED_SECONDS}"},
         "dag_processor": {"min_file_process_interval": 3600, "parsing_processes": 1, "refresh_interval": 3600},
         "logging": {"base_log_folder": home / "logs"},
         "scheduler": {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -31,11 +32,21 @@ class Rest:
     def get(self, path: str, **parameters: Any) -> Any:
         return self._answer(self._client.get(f"/api/v2/{path}", params=parameters))
 
-    def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        return self._answer(self._client.post(f"/api/v2/{path}", json=body))
-
     def patch(self, path: str, body: Mapping[str, Any]) -> Any:
         return self._answer(self._client.patch(f"/api/v2/{path}", json=body))
+
+    def _make(self, path: str, body: Mapping[str, Any]) -> None:
+        """Make something that has a name of its own, however often Airflow has to be asked.
+
+        While its parts start on a machine that is busy, SQLite may be locked for longer than they wait.
+        """
+
+        def made() -> bool:
+            response = self._client.post(f"/api/v2/{path}", json=body)
+            assert response.is_success or response.status_code in {409, 500}, response.text
+            return response.is_success or response.status_code == 409
+
+        wait_until(made, f"Airflow has made {path}", RUN_SECONDS, 1)
 
     @staticmethod
     def _answer(response: httpx.Response) -> Any:
@@ -48,13 +59,7 @@ class Rest:
         """Make a simulated cluster, or a whole connection, known to Airflow."""
         fields = box.connection() if isinstance(box, Sandbox) else dict(box)
         body = {**fields, "connection_id": conn_id, "extra": json.dumps({**(fields.get("extra") or {}), **extra})}
-
-        def added() -> bool:  # SQLite is locked for long while Airflow's parts start on a machine that is busy
-            response = self._client.post("/api/v2/connections", json=body)
-            assert response.is_success or response.status_code in {409, 500}, response.text
-            return response.is_success or response.status_code == 409
-
-        wait_until(added, f"a connection {conn_id}", RUN_SECONDS)
+        self._make("connections", body)
         return conn_id
 
     def wait_for_dags(self, names: Iterable[str]) -> None:
@@ -70,8 +75,9 @@ class Rest:
 
     def trigger(self, dag_id: str, **conf: Any) -> Run:
         """Start a run with these Params."""
-        body = {"logical_date": None, "conf": conf}
-        return Run(self, dag_id, self.post(f"dags/{dag_id}/dagRuns", body)["dag_run_id"])
+        run_id = f"{dag_id}-{secrets.token_hex(4)}"
+        self._make(f"dags/{dag_id}/dagRuns", {"dag_run_id": run_id, "logical_date": None, "conf": conf})
+        return Run(self, dag_id, run_id)
 
     def scheduled(self, dag_id: str) -> Run:
         """The run that the scheduler has begun by itself."""

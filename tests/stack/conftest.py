@@ -31,6 +31,25 @@ FILES = [
     ROOT / "tests" / "stack" / "dags" / "waits.py",
     ROOT / "tests" / "unit" / "triggers" / "rows.jsonl",
 ]
+QUICK = ("timedelta(seconds=30)", "timedelta(0)")
+COPIES = {
+    "ob_data_backup": [
+        QUICK,
+        ("max_active_runs=1,", "max_active_runs=1, is_paused_upon_creation=True,"),
+        ("    report(clusters,", '    dag.params["poll_interval"] = 1\n    report(clusters,'),
+    ],
+    "ob_archive_recovery": [
+        QUICK,
+        (
+            "SCHEDULE = None",
+            "from airflow_ob_provider.assets.oceanbase import archive_watch_asset\n\n"
+            'SCHEDULE = archive_watch_asset("watched", poll_interval=1, hysteresis=60, max_stopped=3600)',
+        ),
+        ("    recovery_tasks(kind", '    dag.params["poll_interval"] = 1\n    recovery_tasks(kind'),
+    ],
+}
+"""DAGs as a team that copies a template has changed them. What an asset starts has no form, so it looks once a second
+by default; data backups are chained when the tests of that have begun."""
 DAGS = [
     "all_waits",
     "killed_worker",
@@ -38,6 +57,8 @@ DAGS = [
     "many",
     "marked",
     "ob_archive_compliance",
+    "ob_archive_recovery",
+    "ob_data_backup",
     "ob_log_archive",
     "refused",
     "yesterday",
@@ -66,16 +87,30 @@ def polls(box: Sandbox) -> list[Recorded]:
     return [one for one in box.statements if "airflow-ob-provider" in one.sql and " try=" not in one.sql]
 
 
-def status_of(box: Sandbox) -> str:
-    """STATUS of a 3.x cluster, as its own DBA sees it."""
+def ask(box: Sandbox, sql: str) -> tuple[tuple[Any, ...], ...]:
+    """What a DBA at the cluster's own prompt gets."""
     account = box.connection()
     with closing(
         pymysql.connect(host=box.host, port=box.port, user=account["login"], password=account["password"])
     ) as connection:
         cursor = connection.cursor()
-        cursor.execute("SELECT STATUS FROM oceanbase.CDB_OB_BACKUP_ARCHIVELOG WHERE TENANT_ID = 1")
-        found = cursor.fetchall()
+        cursor.execute(sql)
+        return tuple(cursor.fetchall())
+
+
+def status_of(box: Sandbox) -> str:
+    """STATUS of a 3.x cluster, as its own DBA sees it."""
+    found = ask(box, "SELECT STATUS FROM oceanbase.CDB_OB_BACKUP_ARCHIVELOG WHERE TENANT_ID = 1")
     return str(found[0][0]) if found else "none"
+
+
+def copy_of(name: str) -> str:
+    """A template DAG with the changes of :data:`COPIES`."""
+    text = (ROOT / "dags" / f"{name}.py").read_text(encoding="utf-8")
+    for old, new in COPIES[name]:
+        assert text.count(old) == 1, f"{name}: {old!r}"
+        text = text.replace(old, new)
+    return text
 
 
 @dataclass(frozen=True)
@@ -127,10 +162,33 @@ def checked() -> Iterator[Sandbox]:
 
 
 @pytest.fixture(scope="session")
-def stack(checked: Sandbox) -> Iterator[Stack]:
+def watched() -> Iterator[Sandbox]:
+    """A healthy cluster that can be restored; the triggerer watches it from the beginning."""
+    with Sandbox("4.2.5", tenants=2, speed=10, password=f"watched{CANARY}/+=%") as box:
+        now = box.now
+        box.history.clear()
+        box.history.round(1, now - timedelta(days=2))
+        box.history.backup_set(1, now - timedelta(days=1), now - timedelta(hours=23))
+        place_data_backups(box)
+        yield box
+
+
+def place_data_backups(box: Sandbox) -> None:
+    """What the DBA of a 4.x cluster does before the first data backup, to an object store with keys."""
+    for (name,) in ask(box, "SELECT TENANT_NAME FROM oceanbase.DBA_OB_TENANTS WHERE TENANT_TYPE = 'USER'"):
+        keys = f"host=oss.example.com&access_id={ACCESS_ID}&access_key={ACCESS_KEY}"
+        ask(box, f"ALTER SYSTEM SET DATA_BACKUP_DEST = 'oss://bucket/data/{name}?{keys}' TENANT = {name}")
+    box.clear_statements()
+
+
+@pytest.fixture(scope="session")
+def stack(checked: Sandbox, watched: Sandbox) -> Iterator[Stack]:
     """Airflow, all of it, in a home of its own; nothing of it is left afterwards."""
     home = Path(tempfile.mkdtemp(prefix="airflow-ob-provider-stack-"))
-    processes = Processes(home, FILES, {"oceanbase_default": checked.connection()})
+    boxes = {"oceanbase_default": checked, "watched": watched}
+    processes = Processes(home, FILES, {conn_id: box.connection() for conn_id, box in boxes.items()})
+    for name in COPIES:
+        (home / "dags" / f"{name}.py").write_text(copy_of(name), encoding="utf-8")
     try:
         processes.prepare()
         processes.start()

@@ -38,11 +38,14 @@ _PRELOADED = (
     "airflow.dag_processing.dagbag",
     "airflow.providers.standard.operators.hitl",
     "airflow_ob_provider.operators.archivelog",
+    "airflow_ob_provider.operators.backup",
     "airflow_ob_provider.operators.compliance",
     "airflow_ob_provider.operators.prerequisites",
     "airflow_ob_provider.operators.settings",
     "airflow_ob_provider.report",
+    "airflow_ob_provider.report_backup",
     "airflow_ob_provider.sensors.archivelog",
+    "airflow_ob_provider.task_groups.recovery",
 )
 """What every task imports. Workers are forked, so what the scheduler has imported they have."""
 
@@ -73,6 +76,12 @@ def wait_until(
         if time.monotonic() > deadline:
             raise TimeoutError(f"not within {seconds:g} s: {what() if callable(what) else what}")
         time.sleep(every)
+
+
+def hold(seconds: float) -> None:
+    """Let what goes on go on."""
+    end = time.monotonic() + seconds
+    wait_until(lambda: time.monotonic() > end, "time passes", seconds + 5)
 
 
 class Processes:

@@ -86,6 +86,20 @@ class Rest:
         )
         return Run(self, dag_id, runs[0]["dag_run_id"])
 
+    def unpause(self, dag_id: str) -> None:
+        """What a person does with the switch of a DAG."""
+        self.patch(f"dags/{dag_id}", {"is_paused": False})
+
+    def started_by_assets(self, dag_id: str) -> list[Run]:
+        """The runs that assets have started, in their order."""
+        runs = self.get(f"dags/{dag_id}/dagRuns", run_type="asset_triggered", order_by="id")["dag_runs"]
+        return [Run(self, dag_id, run["dag_run_id"]) for run in runs]
+
+    def events(self, uri: str) -> list[dict[str, Any]]:
+        """Extras of all events of an asset, in their order."""
+        found = self.get("assets/events", limit=1000, order_by="timestamp")["asset_events"]
+        return [event["extra"] for event in found if event["uri"] == uri]
+
     def pool(self) -> dict[str, int]:
         """Slots of the default pool."""
         return dict(self.get("pools/default_pool"))
@@ -157,6 +171,10 @@ class Run:
     def mark(self, task_id: str, state: str) -> None:
         """What a person does with the button "mark as"."""
         self.rest.patch(f"{self._path}/taskInstances/{task_id}", {"new_state": state})
+
+    def answer(self, task_id: str, option: str) -> None:
+        """What a person does with the buttons of an approval."""
+        self.rest.patch(f"{self._path}/taskInstances/{task_id}/-1/hitlDetails", {"chosen_options": [option]})
 
     def log(self, task_id: str, attempt: int = 1, map_index: int = -1) -> str:
         """The events and errors in the log of an attempt, as the user interface shows them."""

@@ -16,16 +16,10 @@ from tests.recorded import sent
 
 from .canaries import files_with, in_clear, rows_of
 from .conftest import ACCESS_ID, ACCESS_KEY, CANARY, ID_CANARY, Scene, Stack, polls, status_of
-from .processes import wait_until
+from .processes import hold, wait_until
 
 MANY_INTERVAL = 2.0
 HOLD = 11 * MANY_INTERVAL
-
-
-def hold(seconds: float) -> None:
-    """Let what goes on go on."""
-    end = time.monotonic() + seconds
-    wait_until(lambda: time.monotonic() > end, "time passes", seconds + 5)
 
 
 def wait_for_quiet(scene: Scene, seconds: float) -> None:

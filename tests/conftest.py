@@ -7,8 +7,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling, Scheduling
 
 # Before anything imports Airflow: the home of whoever runs the tests is never read.
 _HOME = tempfile.mkdtemp(prefix="airflow-ob-provider-tests-")
@@ -22,6 +24,18 @@ from airflow_ob_provider.sandbox import Sandbox  # noqa: E402
 
 # Here, because it sums up what xdist's workers report to a process that loads no conftest below this one.
 pytest_plugins = ("tests.faults.totals",)
+
+
+class _OneAirflow(LoadFileScheduling):
+    """A file of tests stays on one core, and those of ``tests/stack``, which share an Airflow, are one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/stack" if nodeid.startswith("tests/stack/") else str(super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling | None:
+    return _OneAirflow(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_unconfigure() -> None:

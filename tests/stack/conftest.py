@@ -6,6 +6,7 @@ that they go on side by side.
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,7 @@ import pytest
 from airflow_ob_provider.sandbox import Recorded, Sandbox
 from tests.unit.triggers import rows
 
+from .canaries import rows_of
 from .processes import Processes, wait_until
 from .rest import Rest, Run
 
@@ -133,6 +135,28 @@ class Stack:
                 box.force_status(status)
             self.rest.add_connection(conn_id, box)
             yield box
+
+    def told(self, uri: str) -> list[dict[str, Any]]:
+        """Extras of all events of an asset, in their order.
+
+        From the database: the API of Airflow 3.3.2 answers 500 while a run that an event has made is queued.
+        """
+        rows = list(rows_of(self.processes.database))
+        numbers = [row["id"] for table, row in rows if table == "asset" and row["uri"] == uri]
+        events = [row for table, row in rows if table == "asset_event" and row["asset_id"] in numbers]
+        return [json.loads(row["extra"]) for row in sorted(events, key=lambda row: row["id"])]
+
+    def restart_triggerer(self, *boxes: Sandbox) -> None:
+        """SIGKILL the triggerer and start another; come back when it polls these clusters."""
+        self.processes.kill("triggerer")
+        seen = [{one.connection_id for one in box.statements} for box in boxes]
+        self.processes.start("triggerer")
+        for before, box in zip(seen, boxes, strict=True):
+            wait_until(
+                lambda before=before, box=box: {one.connection_id for one in polls(box)} - before,
+                lambda box=box: f"{box.port} is polled again",
+                120,
+            )
 
 
 @dataclass(frozen=True)

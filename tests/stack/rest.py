@@ -95,11 +95,6 @@ class Rest:
         runs = self.get(f"dags/{dag_id}/dagRuns", run_type="asset_triggered", order_by="id")["dag_runs"]
         return [Run(self, dag_id, run["dag_run_id"]) for run in runs]
 
-    def events(self, uri: str) -> list[dict[str, Any]]:
-        """Extras of all events of an asset, in their order."""
-        found = self.get("assets/events", limit=1000, order_by="timestamp")["asset_events"]
-        return [event["extra"] for event in found if event["uri"] == uri]
-
     def pool(self) -> dict[str, int]:
         """Slots of the default pool."""
         return dict(self.get("pools/default_pool"))

@@ -157,15 +157,7 @@ def test_the_rows_of_waits_hold_no_secret(stack: Stack, many: Scene, all_waits: 
 def test_a_killed_triggerer_loses_no_wait_and_repeats_no_statement(stack: Stack, many: Scene, all_waits: Scene) -> None:
     all_waits.run.wait_for_tasks("deferred", "freeze", "start", "doing", "pieces", "stop", "checkpoint")
     boxes = all_waits.boxes | many.boxes
-    stack.processes.kill("triggerer")
-    seen = {name: {one.connection_id for one in box.statements} for name, box in boxes.items()}
-    stack.processes.start("triggerer")
-    for name, box in boxes.items():
-        wait_until(
-            lambda box=box, seen=seen[name]: {one.connection_id for one in polls(box)} - seen,
-            f"{name} is polled again",
-            120,
-        )
+    stack.restart_triggerer(*boxes.values())
 
     for box in boxes.values():
         box.faults.reset()

@@ -134,7 +134,7 @@ def kind_word(is_full: bool | None) -> str:
 
 def _under_way(snapshot: BackupSnapshot) -> Waiting:
     share = snapshot.share
-    parts = few(str(part) for part in snapshot.parts) or "no tenant yet"
+    parts = few(_progress(part, snapshot.read_at) for part in snapshot.parts) or "no tenant yet"
     left = _left(snapshot.started, snapshot.read_at, share)
     expected = f", about {left} s to go at this pace" if left is not None else ""
     return Waiting(
@@ -142,6 +142,14 @@ def _under_way(snapshot: BackupSnapshot) -> Waiting:
         share,
         unknown=snapshot.state is JobState.UNKNOWN,
     )
+
+
+def _progress(part: BackupPart, now: datetime) -> str:
+    share = part.share
+    if part.state.is_over or share is None:
+        return str(part)
+    left = _left(part.started, now, share)
+    return f"{part} ({share:.0%}{f', about {left} s to go' if left is not None else ''})"
 
 
 def _left(started: datetime | None, now: datetime, share: float | None) -> int | None:

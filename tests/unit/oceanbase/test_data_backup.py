@@ -240,6 +240,18 @@ def test_an_estimate(seconds: float, share: float, words: str | None) -> None:
     assert "to go" not in judged(snapshot(*found.parts, state=JobState.DOING)).reason, "no beginning is known"
 
 
+def test_each_tenant_has_a_measure_and_an_estimate_of_its_own() -> None:
+    found = snapshot(
+        part(state=JobState.DOING, done=8, total=10, started=NOW - timedelta(seconds=40)),
+        part(BANK, JobState.DOING, done=1, total=20, unit="tablets", started=NOW - timedelta(seconds=40)),
+        state=JobState.DOING,
+        started=NOW - timedelta(seconds=100),
+    )
+    reason = judged(found).reason
+    assert "shop DOING: 8 of 10 macro blocks (80%, about 10 s to go)" in reason
+    assert "bank DOING: 1 of 20 tablets (5%)" in reason
+
+
 def test_success() -> None:
     found = snapshot(
         part(),

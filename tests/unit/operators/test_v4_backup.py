@@ -130,7 +130,8 @@ def test_progress_in_percent_with_blocks_and_an_estimate(
     shown = capsys.readouterr().out
     assert re.search(
         r"Waiting for \d+ s, \d\d% done: data backup 1 is DOING, about \d+ s to go at this pace: "
-        r"tenant1 DOING \(BACKUP_\w+\): \d+ of 94 macro blocks, tenant2 DOING",
+        r"tenant1 DOING \(BACKUP_\w+\): \d+ of 94 macro blocks "
+        r"\(\d\d%, about \d+ s to go\), tenant2 DOING",
         shown,
     ), shown
 

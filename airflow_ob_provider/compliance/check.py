@@ -68,10 +68,19 @@ def read(hook: OceanBaseHook) -> tuple[BackupCatalog, Recorder]:
         return dialect.backup_catalog(), recorder
 
 
-def check(hook: OceanBaseHook, policy: Policy, store: ReportStore | None = None, *, is_last_try: bool = True) -> Check:
+def check(
+    hook: OceanBaseHook,
+    policy: Policy,
+    store: ReportStore | None = None,
+    *,
+    is_last_try: bool = True,
+    run: Mapping[str, Any] | None = None,
+) -> Check:
     """Check a cluster. A cluster that cannot be read is UNKNOWN, with a report that says why.
 
     :param store: where the last check is remembered and the report goes; None: a first check, not kept.
+    :param run: the task instance that makes it: ``dag_id``, ``run_id``, ``task_id``, ``map_index``; it stands in the
+        report, and who may read the DAG may see the report.
     :param is_last_try: nobody tries again after this; otherwise an error that may pass is raised, and nothing is kept.
     :raises OceanBaseTransientError: the cluster could not be read, and another try may help.
     :raises ReportStoreError: the store cannot be read or written.
@@ -86,13 +95,13 @@ def check(hook: OceanBaseHook, policy: Policy, store: ReportStore | None = None,
         now = datetime.now(UTC)  # the only clock there is when the server does not answer
         report = unreachable(connection, policy, _short(redact(_why(error))), now, memory=memory, samples=samples)
         samples = with_sample(samples, report["lag_history"]["samples"][-1])
-        return _kept(Check(report, error), store, memory, samples)
+        return _kept(Check(report | {"run": run}, error), store, memory, samples)
     judgement = judge(catalog, policy, memory)
     samples = with_sample(samples, sample(catalog, policy, judgement.verdict))
     report = document(
         connection, catalog, policy, judgement, memory=memory, samples=samples, evidence=recorder.to_json()
     )
-    return _kept(Check(report), store, Memory.of(catalog, memory), samples)
+    return _kept(Check(report | {"run": run}), store, Memory.of(catalog, memory), samples)
 
 
 def _short(text: str) -> str:

@@ -2,8 +2,9 @@
 
 ``<base>/<connection id>/state.json`` holds what the next check needs: what the last one saw, and the lag history.
 ``<base>/<connection id>/reports/<time in UTC>.json`` (also ``.md``, ``.en.html`` and ``.zh.html``) are the reports, and
-``latest.…`` the newest of them. ``<base>/<connection id>/recoveries.json`` is the ledger of recoveries. A file is
-replaced as a whole: an object store does so by itself, and a local file is written beside and renamed.
+``latest.…`` the newest of them; ``overview.json`` is that one in a line, for lists of many clusters.
+``<base>/<connection id>/recoveries.json`` is the ledger of recoveries. A file is replaced as a whole: an object store
+does so by itself, and a local file is written beside and renamed.
 """
 
 from __future__ import annotations
@@ -25,12 +26,25 @@ from airflow_ob_provider.exceptions import ReportStoreError
 from airflow_ob_provider.oceanbase.compliance.memory import Memory
 from airflow_ob_provider.oceanbase.models import Level
 from airflow_ob_provider.oceanbase.redact import redact
+from airflow_ob_provider.reports import overview
 
 log = logging.getLogger(__name__)
 
 KEPT_REPORTS = 336
 """Reports of a cluster that are kept: two weeks of hourly checks."""
 _CONN_ID = re.compile(r"[\w.-]+")
+
+
+def clusters_in(base: str) -> list[str]:
+    """Connections of which something is kept in a folder of reports, in order.
+
+    :raises ReportStoreError: the file system does not show it.
+    """
+    folder = ReportStore(base, "any").folder.parent
+    with _io(f"read {folder}"):
+        if not folder.exists():
+            return []
+        return sorted(path.name for path in folder.iterdir() if _CONN_ID.fullmatch(path.name) and path.is_dir())
 
 
 class ReportStore:
@@ -55,7 +69,7 @@ class ReportStore:
         :raises ReportStoreError: there may be one, but the file system does not show it.
         """
         path = self.folder / "state.json"
-        with self._io(f"read {path}"):
+        with _io(f"read {path}"):
             try:
                 content = path.read_bytes()
             except FileNotFoundError:
@@ -83,14 +97,46 @@ class ReportStore:
         name = moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
         folder = self.folder / "reports"
         texts = {"json": json.dumps(report, ensure_ascii=False, indent=1), **files}
-        with self._io(f"write to {folder}"):
+        with _io(f"write to {folder}"):
             folder.mkdir(parents=True, exist_ok=True)
             for ending, text in texts.items():
                 _put(folder / f"{name}.{ending}", text)
             for ending, text in texts.items():
                 _put(self.folder / f"latest.{ending}", text)
+            # By the worker's clock: how old it is counts on whoever shows it.
+            line = {**overview(report), "report": name, "kept_at": datetime.now(UTC).isoformat()}
+            _put(self.folder / "overview.json", json.dumps(line, ensure_ascii=False))
             _prune(folder)
         return {ending: str(folder / f"{name}.{ending}") for ending in texts}
+
+    def read(self, name: str) -> dict[str, Any] | None:
+        """A file of JSON in the folder of the cluster; None where there is none, or none that makes sense.
+
+        :param name: ``overview.json``, ``latest.json`` or ``reports/<time>.json``.
+        :raises ReportStoreError: the file system does not show it.
+        """
+        path = self.folder / name
+        with _io(f"read {path}"):
+            try:
+                content = path.read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+        try:
+            found = json.loads(content)
+        except (ValueError, RecursionError):
+            return None
+        return found if isinstance(found, dict) else None
+
+    def reports(self) -> list[str]:
+        """Names of the reports that are kept, the newest first.
+
+        :raises ReportStoreError: the file system does not show them.
+        """
+        folder = self.folder / "reports"
+        with _io(f"read {folder}"):
+            if not folder.exists():
+                return []
+            return sorted({path.stem for path in folder.iterdir() if path.suffix == ".json"}, reverse=True)
 
     def remember(self, memory: Memory | None, samples: list[dict[str, Any]]) -> None:
         """Write what the next check needs, after everything else.
@@ -98,7 +144,7 @@ class ReportStore:
         :raises ReportStoreError: the file system does not let it.
         """
         data = {"version": 1, "memory": memory.to_json() if memory else None, "samples": samples}
-        with self._io(f"write to {self.folder}"):
+        with _io(f"write to {self.folder}"):
             self.folder.mkdir(parents=True, exist_ok=True)
             _put(self.folder / "state.json", json.dumps(data, ensure_ascii=False))
 
@@ -108,7 +154,7 @@ class ReportStore:
         :raises ReportStoreError: there is one, but it cannot be read; it is not written over either.
         """
         path = self.folder / "recoveries.json"
-        with self._io(f"read {path}"):
+        with _io(f"read {path}"):
             try:
                 found = json.loads(path.read_text(encoding="utf-8"))
             except FileNotFoundError:
@@ -125,20 +171,21 @@ class ReportStore:
         """
         path = self.folder / "recoveries.json"
         kept = [one for one in self.recoveries() if one.get("run") != entry["run"]]
-        with self._io(f"write {path}"):
+        with _io(f"write {path}"):
             self.folder.mkdir(parents=True, exist_ok=True)
             _put(path, json.dumps([*kept, dict(entry)], ensure_ascii=False, indent=1))
         return str(path)
 
-    @contextmanager
-    def _io(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:  # each file system has errors of its own
-            raise ReportStoreError(
-                f"cannot {redact(what)}: {redact(str(error)) or type(error).__name__}. Reports and lag history need a "
-                "folder that may be read and written: see report_path, or [oceanbase] report_path"
-            ) from None
+
+@contextmanager
+def _io(what: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # each file system has errors of its own
+        raise ReportStoreError(
+            f"cannot {redact(what)}: {redact(str(error)) or type(error).__name__}. Reports and lag history need a "
+            "folder that may be read and written: see report_path, or [oceanbase] report_path"
+        ) from None
 
 
 def _put(path: ObjectStoragePath, text: str) -> None:

@@ -96,7 +96,8 @@ class ArchiveComplianceOperator(BaseOperator):
         store = ReportStore(self.report_path or default_report_path(), self.oceanbase_conn_id)
         hook = OceanBaseHook(oceanbase_conn_id=self.oceanbase_conn_id)
         ti = context["ti"]
-        made = check(hook, policy, store, is_last_try=ti.try_number > (ti.max_tries or 0))
+        run = {"dag_id": ti.dag_id, "run_id": ti.run_id, "task_id": ti.task_id, "map_index": ti.map_index}
+        made = check(hook, policy, store, is_last_try=ti.try_number > (ti.max_tries or 0), run=run)
         self.log.info("Compliance of log backup:\n%s", markdown(made.report, self.language))
         result = summarized(made, hook)
         for language, key in ALARM_XCOM.items():

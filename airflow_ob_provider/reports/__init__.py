@@ -10,10 +10,11 @@ from importlib.resources import files
 from typing import Any
 
 from airflow_ob_provider.reports.language import LANGUAGES
+from airflow_ob_provider.reports.overview import overview
 from airflow_ob_provider.reports.page import html
 from airflow_ob_provider.reports.text import markdown
 
-__all__ = ["LANGUAGES", "html", "markdown", "schema"]
+__all__ = ["LANGUAGES", "html", "markdown", "overview", "schema"]
 
 
 def schema() -> dict[str, Any]:

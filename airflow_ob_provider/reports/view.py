@@ -40,6 +40,28 @@ class Gap:
 
 
 @dataclass(frozen=True)
+class Pieces:
+    """Adjacent pieces whose files are in one condition."""
+
+    ids: str
+    status: str
+    start: datetime | None
+    end: datetime | None
+    open: bool
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round of log backup."""
+
+    number: str
+    status: str
+    start: datetime | None
+    checkpoint: datetime | None
+    pieces: list[Pieces]
+
+
+@dataclass(frozen=True)
 class Tenant:
     """One tenant."""
 
@@ -61,6 +83,7 @@ class Tenant:
     until: datetime | None
     windows: list[Window]
     gaps: list[Gap]
+    rounds: list[Round]
     note: str
 
     @property
@@ -301,6 +324,7 @@ class View:
                 for one in items(raw.get("windows"))
             ],
             gaps=[self._gap(one) for one in items(raw.get("gaps"))],
+            rounds=[self._round(one) for one in reversed(items(raw.get("rounds")))],
             note=words.pair(raw.get("note")),
         )
 
@@ -317,6 +341,24 @@ class View:
             cause=" ".join(text for cause in causes if (text := words.pair(cause.get("text")))),
             ended_by=words("not_ended") if is_open else by or words("not_known"),
             action=words.pair(raw.get("action")),
+        )
+
+    def _round(self, raw: Mapping[str, Any]) -> Round:
+        return Round(
+            _text(raw.get("round_id")),
+            _text(raw.get("archive_status")),
+            self._time(raw.get("from")),
+            self._time(raw.get("checkpoint")),
+            [
+                Pieces(
+                    " – ".join(dict.fromkeys((_text(one.get("first")), _text(one.get("last"))))),
+                    _text(one.get("file_status")),
+                    self._time(one.get("from")),
+                    self._time(one.get("to")),
+                    one.get("open") is True,
+                )
+                for one in reversed(items(raw.get("pieces")))
+            ],
         )
 
     def _finding(self, raw: Mapping[str, Any]) -> Finding:

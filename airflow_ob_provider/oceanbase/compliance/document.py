@@ -22,9 +22,11 @@ from airflow_ob_provider.oceanbase.compliance.streaming import lag_state
 from airflow_ob_provider.oceanbase.compliance.words import Text, both, few, length
 from airflow_ob_provider.oceanbase.models import ArchiveState, Level
 from airflow_ob_provider.oceanbase.version import OceanBaseVersion
-from airflow_ob_provider.oceanbase.windows import Gap, Window
+from airflow_ob_provider.oceanbase.windows import Gap, Round, Window
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
+MAX_ROUNDS, MAX_PIECES = 10, 10
+"""Of a tenant: rounds that a report shows, and runs of alike pieces of each; the newest."""
 HISTORY_DAYS = 14.0
 """How far back a report's lag history goes."""
 
@@ -267,7 +269,28 @@ def _tenant(case: TenantCase, verdict: Level) -> dict[str, Any]:
         "restorable_until": _time(windows[-1].end if windows else None),
         "windows": [_window(window) for window in windows],
         "gaps": [_gap(record, gap, case) for gap in (recovery.gaps if recovery else ())],
+        "rounds": [_round(one) for one in record.rounds[-MAX_ROUNDS:]],
         "note": _pair(both("{d}", "{d}", d=record.doubt)) if record.doubt else None,
+    }
+
+
+def _round(one: Round) -> dict[str, Any]:
+    return {
+        "round_id": one.round_id,
+        "archive_status": str(one.state),
+        "from": _time(one.started),
+        "checkpoint": _time(one.checkpoint),
+        "pieces": [
+            {
+                "first": stretch.first_id,
+                "last": stretch.last_id,
+                "file_status": str(stretch.file_status),
+                "from": _time(stretch.start),
+                "to": None if stretch.is_open else _time(stretch.end),
+                "open": stretch.is_open,
+            }
+            for stretch in one.stretches[-MAX_PIECES:]
+        ],
     }
 
 

@@ -81,6 +81,10 @@ def gap(name: str, start: str, end: str | None, kind: str, why: Json, backup_set
     }
 
 
+def piece(first: int, last: int, start: str, end: str | None, status: str = "AVAILABLE") -> Json:
+    return {"first": first, "last": last, "file_status": status, "from": start, "to": end, "open": end is None}
+
+
 def tenant(name: str, number: int, **changes: Any) -> Json:
     return {
         "tenantName": name,
@@ -102,6 +106,15 @@ def tenant(name: str, number: int, **changes: Any) -> Json:
         "restorable_until": at(seconds=77.6421),
         "windows": [window(at(days=20), at(seconds=77.6421), 41, 3, 6)],
         "gaps": [],
+        "rounds": [
+            {
+                "round_id": 3,
+                "archive_status": "DOING",
+                "from": at(days=21, hours=3),
+                "checkpoint": at(seconds=77.6421),
+                "pieces": [piece(3, 22, at(days=21, hours=3), at(hours=1)), piece(23, 23, at(hours=1), None)],
+            }
+        ],
         "note": None,
     } | changes
 
@@ -198,9 +211,10 @@ def assemble(verdict: str, summary: Json, tenants: list[Json], **parts: Any) -> 
         },
     ]
     return {
-        "schema_version": "1.0",
+        "schema_version": "1.1",
         "generator": {"name": "airflow-ob-provider", "version": "0.1.0"},
         "connection": "oceanbase_default",
+        "run": {"dag_id": "ob_archive_compliance", "run_id": "scheduled__1", "task_id": "cluster.check", "map_index": 0},
         "checked_at": NOW.isoformat(),
         "verdict": verdict,
         "summary": summary,

@@ -80,7 +80,8 @@ def test_every_field_is_required() -> None:
     # Counts by level are open: a level that nothing has may be left out.
     named = [path for path in named if not (path[0] == "rules" and "tenants" in path[:-1])]
     accepted = [path for path in named if CHECKER.is_valid(without(report, path))]
-    assert accepted == []
+    # A minor version only adds: what came with one may be missing in a report of an older one.
+    assert sorted(accepted, key=str) == [("run",), ("tenants", 0, "rounds")]
 
 
 @pytest.mark.parametrize(

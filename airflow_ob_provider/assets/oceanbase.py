@@ -59,7 +59,12 @@ def connections_of(triggering_asset_events: Mapping[Any, Any] | None) -> list[st
     :param triggering_asset_events: of the run's context.
     """
     uris = [asset.uri for asset in triggering_asset_events or () if isinstance(asset, Asset)]
-    return list(dict.fromkeys(urlsplit(uri).netloc for uri in uris if uri.startswith("oceanbase://")))
+    return list(dict.fromkeys(conn_id for uri in uris if (conn_id := connection_of(uri))))
+
+
+def connection_of(uri: str) -> str:
+    """The connection whose asset a URI names; '' if it is an asset of something else."""
+    return urlsplit(uri).netloc if uri.startswith("oceanbase://") else ""
 
 
 def archive_watch_asset(

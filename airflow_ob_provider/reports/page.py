@@ -18,7 +18,7 @@ from airflow_ob_provider.reports.view import Finding, View, ok
 
 _DRAWN = 30
 _LISTED = 2000
-_LIMITS = {"gaps": 5, "stretches": 50, "findings": 8, "more_findings": 200, "kinds": 50, "samples": 30, "waivers": 200,
+LIMITS = {"gaps": 5, "stretches": 50, "findings": 8, "more_findings": 200, "kinds": 50, "samples": 30, "waivers": 200,
            "queries": 50, "rows": 20, "columns": 40, "policy": 200}  # fmt: skip
 
 
@@ -47,8 +47,8 @@ def html(report: Mapping[str, Any], language: str = "en") -> str:
             timelines=charts.timelines(view),
             chart=charts.lag_chart(view),
             plot=charts.PLOT_HEIGHT,
-            limits=_LIMITS,
-            findings=[(level, _by_rule(found), len(found)) for level, found in view.grouped()],
+            limits=LIMITS,
+            findings=[(level, by_rule(found), len(found)) for level, found in view.grouped()],
             rules=_rules(view),
             policy=_policy(view.raw.get("policy")),
             evidence=part(view.raw.get("evidence")),
@@ -78,7 +78,7 @@ def _script() -> str:
     return files("airflow_ob_provider.reports").joinpath("templates/compliance.js").read_text(encoding="utf-8")
 
 
-def _by_rule(found: list[Finding]) -> list[tuple[str, list[list[Finding]]]]:
+def by_rule(found: list[Finding]) -> list[tuple[str, list[list[Finding]]]]:
     """The findings of each rule, those together that ask for the same."""
     rules: dict[str, dict[tuple[str, ...], list[Finding]]] = {}
     for one in found:
@@ -95,12 +95,12 @@ def _rules(view: View) -> list[tuple[str, str, list[Any]]]:
 
 
 def _policy(value: Any) -> list[tuple[str, str]]:
-    return [(name, _cell(inner)) for name, inner in list(part(value).items())[: _LIMITS["policy"]]]
+    return [(name, _cell(inner)) for name, inner in list(part(value).items())[: LIMITS["policy"]]]
 
 
 def _query(query: Mapping[str, Any]) -> dict[str, Any]:
-    rows = items(query.get("sample"))[: _LIMITS["rows"]]
-    columns = list(dict.fromkeys(name for row in rows for name in row))[: _LIMITS["columns"]]
+    rows = items(query.get("sample"))[: LIMITS["rows"]]
+    columns = list(dict.fromkeys(name for row in rows for name in row))[: LIMITS["columns"]]
     return {
         "name": _cell(query.get("name")),
         "statement": _cell(query.get("statement")),

@@ -291,11 +291,11 @@ class V4Dialect(DialectBase):
 
     def force_stop_state(self, wanted: Destination) -> ForceStop:  # noqa: ARG002
         """4.x has no stop by force."""
-        raise ValueError(v4_statements.no_force(self.version))
+        raise ValueError(v4_settings.no_force(self.version))
 
     def force_stop_archive(self) -> Statement:
         """4.x has no stop by force."""
-        raise ValueError(v4_statements.no_force(self.version))
+        raise ValueError(v4_settings.no_force(self.version))
 
     def minor_freeze(self, tenants: Sequence[str] = ()) -> Statement:
         """Returns when the freeze was issued; memtables get to disk in the background."""

@@ -206,3 +206,16 @@ def _keys_missing(target: Destination) -> str:
         f"the whole destination {target} has to be written again, and the server does not show its keys: give the "
         "connection that holds them (dest_conn_id)"
     )
+
+
+def no_force(version: OceanBaseVersion) -> str:
+    """Why there is no stop by force, and what ends a round that does not stop.
+
+    The words parse, but do not go the way of a cancel (4.3.5 source); the manuals know none of them.
+    """
+    ends = (
+        "the server itself ends STOPPING after 10 minutes if the destination is dead"
+        if version.forces_stop
+        else "nor does this version end STOPPING by itself: repair the destination, or bring the OBServer back"
+    )
+    return f"OceanBase {version} has no CANCEL ALL BACKUP FORCE; {ends}"

@@ -10,7 +10,6 @@ from airflow_ob_provider.oceanbase.data_backup import BackupKind, BackupRequest
 from airflow_ob_provider.oceanbase.destination import MAX_LENGTH, Destination
 from airflow_ob_provider.oceanbase.options import ArchiveMode
 from airflow_ob_provider.oceanbase.statements import SLOW_SECONDS, Statement, quote
-from airflow_ob_provider.oceanbase.version import OceanBaseVersion
 
 DESTINATION_SECONDS = 300.0
 """``ob_query_timeout`` of SET LOG_ARCHIVE_DEST, which has every OBServer reach the place: object stores were reported
@@ -124,19 +123,6 @@ def start(tenant: str) -> Statement:
 def stop(tenant: str) -> Statement:
     """9092 is "already so"."""
     return Statement.write(f"ALTER SYSTEM NOARCHIVELOG{tenant}", hints=_STOP_HINTS)
-
-
-def no_force(version: OceanBaseVersion) -> str:
-    """Why there is no stop by force, and what ends a round that does not stop.
-
-    The words parse, but do not go the way of a cancel (4.3.5 source); the manuals know none of them.
-    """
-    ends = (
-        "the server itself ends STOPPING after 10 minutes if the destination is dead"
-        if version.forces_stop
-        else "nor does this version end STOPPING by itself: repair the destination, or bring the OBServer back"
-    )
-    return f"OceanBase {version} has no CANCEL ALL BACKUP FORCE; {ends}"
 
 
 def parameter(tenant: str, name: str, value: str) -> Statement:

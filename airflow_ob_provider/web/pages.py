@@ -13,6 +13,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from airflow_ob_provider.plugins.oceanbase import airflow_root
 from airflow_ob_provider.reports import charts
+from airflow_ob_provider.reports.cleaning import cleaned, part
 from airflow_ob_provider.reports.page import LIMITS, by_rule
 from airflow_ob_provider.reports.view import LEVELS, View
 from airflow_ob_provider.web.events import Done
@@ -23,6 +24,7 @@ CLUSTERS_A_PAGE = 50
 TENANTS_A_PAGE = 20
 _EARLIER = 48
 _RECOVERIES = 20
+_GAPS = 5
 _ORDERS: Mapping[str, Callable[[Cluster], Any]] = {
     "worst": worst_first,
     "name": lambda one: (one.name, one.conn_id),
@@ -122,7 +124,7 @@ def cluster_page(
         findings=[(level, by_rule(found), len(found)) for level, found in view.grouped()],
         names=names[1 : _EARLIER + 1],
         done=done,
-        recoveries=recoveries[:_RECOVERIES],
+        recoveries=[_recovery(part(cleaned(one)), view) for one in recoveries[:_RECOVERIES]],
         report_name=names[0] if names else "latest",
     )
 
@@ -148,6 +150,35 @@ def ledger_run(entry: Mapping[str, Any]) -> dict[str, str]:
     return {"dag_id": dag_id, "run_id": run_id}
 
 
+@dataclass(frozen=True)
+class Recovery:
+    """An entry of the ledger.
+
+    :ivar gaps: who could not be restored, and from when to when.
+    """
+
+    run: Mapping[str, str]
+    kind: str
+    verdict: str
+    began: str
+    ended: str
+    approved_by: str
+    gaps: list[tuple[str, str, str]]
+
+
+def _recovery(entry: Mapping[str, Any], view: View) -> Recovery:
+    gaps = []
+    for name, tenant in list(part(entry.get("tenants")).items())[:_GAPS]:
+        gap = part(part(tenant).get("gap"))
+        if gap:
+            ends = [view.clock(end) for end in part(gap.get("to")).values()]
+            gaps.append((name, view.clock(gap.get("from")), max(ends, default="")))
+    kind, verdict, by = (str(entry.get(key) or "") for key in ("kind", "verdict", "approved_by"))
+    return Recovery(
+        ledger_run(entry), kind, verdict, view.clock(entry.get("began")), view.clock(entry.get("ended")), by, gaps
+    )
+
+
 def _render(template: str, asked: Asked, **values: Any) -> str:
     return _environment().get_template(template).render(asked=asked, t=asked.words, levels=LEVELS, **values)
 
@@ -161,5 +192,5 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"run_url": run_url, "ledger_run": ledger_run}
+    environment.globals["run_url"] = run_url
     return environment

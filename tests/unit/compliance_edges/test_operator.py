@@ -64,7 +64,7 @@ def test_a_task_fails_on_the_verdicts_that_its_word_names(
     assert result["verdict"] == verdict
     assert set(result["files"]) == FILES
     assert all(Path(path).stat().st_size > 0 for path in result["files"].values())
-    assert {f"latest.{ending}" for ending in FILES} | {"state.json", "reports"} == {
+    assert {f"latest.{ending}" for ending in FILES} | {"overview.json", "state.json", "reports"} == {
         path.name for path in folder.iterdir()
     }
     assert json.loads((folder / "latest.json").read_text(encoding="utf-8"))["verdict"] == verdict
@@ -174,6 +174,8 @@ def test_the_result_tells_what_other_tasks_need(box: Sandbox, task: MakeTask) ->
     assert 0 <= result["delay"] < 300
     assert result["restorable_until"].startswith(str(box.now.date())[:4])
     assert result["lag_history"].keys() >= {"checks", "percent_green", "worst_delay"}
+    report = json.loads(Path(result["files"]["json"]).read_text(encoding="utf-8"))
+    assert report["run"] == {"dag_id": "dag", "run_id": "manual__2026-01-01", "task_id": "task", "map_index": -1}
     assert given["ti"].xcom["alarm_en"] == result["alarm"]["en"]
     assert given["ti"].xcom["alarm_zh"] == result["alarm"]["zh"]
     assert result["alarm"]["en"].startswith("cluster: obcluster[1], host: 127.0.0.1:")

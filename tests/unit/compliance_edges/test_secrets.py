@@ -126,7 +126,14 @@ def test_a_check_shows_no_secret(
         **{path.name: path.read_text(encoding="utf-8") for path in tmp_path.rglob("*") if path.is_file()},
     }
     assert {place: leaks(text) for place, text in places.items() if leaks(text)} == {}
-    assert {"latest.json", "latest.md", "latest.en.html", "latest.zh.html", "state.json"} <= places.keys()
+    assert {
+        "latest.json",
+        "latest.md",
+        "latest.en.html",
+        "latest.zh.html",
+        "overview.json",
+        "state.json",
+    } <= places.keys()
     assert len(events) == (given["ti"].xcom["return_value"]["verdict"] != "UNKNOWN")
     if scene == "healthy":
         evidence = json.loads(places["latest.json"])["evidence"]

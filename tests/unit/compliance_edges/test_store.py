@@ -150,7 +150,7 @@ def test_a_history_that_makes_no_sense_makes_a_first_check(
     assert "this check is a first one" in record.getMessage()
 
 
-@pytest.mark.parametrize("name", ["latest.json", "state.json"])
+@pytest.mark.parametrize("name", ["latest.json", "overview.json", "state.json"])
 def test_nobody_reads_half_a_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A write that is cut short leaves the old file, and nothing beside it."""
     store = ReportStore(str(tmp_path), "ob")

@@ -106,6 +106,7 @@ class Ti:
     dag_id: str = "dag"
     run_id: str = "manual__2026-01-01"
     max_tries: int = 0
+    map_index: int = -1
     first_reschedule: datetime | None = None
     xcom: dict[str, Any] = field(default_factory=dict)
 

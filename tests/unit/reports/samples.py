@@ -214,7 +214,12 @@ def assemble(verdict: str, summary: Json, tenants: list[Json], **parts: Any) -> 
         "schema_version": "1.1",
         "generator": {"name": "airflow-ob-provider", "version": "0.1.0"},
         "connection": "oceanbase_default",
-        "run": {"dag_id": "ob_archive_compliance", "run_id": "scheduled__1", "task_id": "cluster.check", "map_index": 0},
+        "run": {
+            "dag_id": "ob_archive_compliance",
+            "run_id": "scheduled__1",
+            "task_id": "cluster.check",
+            "map_index": 0,
+        },
         "checked_at": NOW.isoformat(),
         "verdict": verdict,
         "summary": summary,

@@ -4,20 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 from airflow.plugins_manager import AirflowPlugin
-from airflow.providers.common.compat.sdk import conf
 
-PREFIX = "/oceanbase"
-"""Where Airflow's API server has the page."""
-ROUTE = "oceanbase-log-backup"
-"""Of the user interface: ``/plugin/oceanbase-log-backup``."""
-
-
-def airflow_root() -> str:
-    """The path under which Airflow is served, without a slash at its end: '' or ``/airflow``."""
-    return urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
+from airflow_ob_provider.web.places import PREFIX, ROUTE, airflow_root
 
 
 class Page:

@@ -11,12 +11,12 @@ from urllib.parse import quote, urlencode
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
-from airflow_ob_provider.plugins.oceanbase import airflow_root
 from airflow_ob_provider.reports import charts
 from airflow_ob_provider.reports.cleaning import cleaned, part
 from airflow_ob_provider.reports.page import LIMITS, by_rule
 from airflow_ob_provider.reports.view import LEVELS, View
 from airflow_ob_provider.web.events import Done
+from airflow_ob_provider.web.places import airflow_root
 from airflow_ob_provider.web.stored import Cluster, worst_first
 from airflow_ob_provider.web.words import PageLanguage
 

@@ -46,6 +46,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow_ob_provider.compliance.fleet import fleet_table
 from airflow_ob_provider.notifications.oceanbase import ALARM_XCOM, LogBackupAlarmNotifier
 from airflow_ob_provider.operators.compliance import FAIL_ON, ArchiveComplianceOperator, fail_on_verdict
+from airflow_ob_provider.task_groups import params as form
 
 log = logging.getLogger(__name__)
 
@@ -53,24 +54,11 @@ log = logging.getLogger(__name__)
 ALARM = LogBackupAlarmNotifier()
 
 PARAMS = {
-    "oceanbase_conn_ids": Param(
-        ["oceanbase_default"],
-        type="array",
-        items={"type": "string", "pattern": r"^[\w.-]+$"},
-        minItems=1,
-        uniqueItems=True,
-        section="Clusters",
-        title="Connections",
-        description_md="One Airflow connection of type OceanBase a cluster: tenant `sys` (4.x: or a user tenant, for "
-        "itself), SELECT on `oceanbase.*`.",
-    ),
-    "policy": Param(
-        {},
-        type="object",
-        section="Policy",
-        title="Policy",
-        description_md='What the clusters are held to, for instance `{"defaults": {"rpo": "15m", '
-        '"recovery_window": "7d"}}`; empty: the defaults. See the README for all fields.',
+    "oceanbase_conn_ids": form.conn_ids("SELECT on `oceanbase.*`"),
+    "policy": form.policy(
+        'What the clusters are held to, for instance `{"defaults": {"rpo": "15m", "recovery_window": "7d"}}`; empty: '
+        "the defaults. See the README for all fields.",
+        "Policy",
     ),
     "policy_file": Param(
         None,
@@ -93,21 +81,8 @@ PARAMS = {
             "never": "never: report only",
         },
     ),
-    "report_path": Param(
-        None,
-        type=["null", "string"],
-        section="Report",
-        title="Folder of reports",
-        description_md="Path or URL, shared by all workers. Empty: `[oceanbase] report_path`.",
-    ),
-    "language": Param(
-        "en",
-        type="string",
-        enum=["en", "zh"],
-        section="Report",
-        values_display={"en": "English", "zh": "中文"},
-        description_md="Of the report in the log; the files are in both.",
-    ),
+    "report_path": form.report_path("Path or URL, shared by all workers."),
+    "language": form.language("Of the report in the log; the files are in both."),
 }
 
 with DAG(

@@ -43,49 +43,42 @@ from airflow_ob_provider.assets.oceanbase import (
     data_backup_asset,
 )
 from airflow_ob_provider.compliance.restorable import restorable, without_full_backup
+from airflow_ob_provider.oceanbase.data_backup import MAX_DESCRIPTION
 from airflow_ob_provider.operators.backup import BackupDatabaseOperator
 from airflow_ob_provider.operators.settings import SetDataBackupDestinationOperator
 from airflow_ob_provider.report_backup import NOT_RESTORABLE, RESTORABLE, backup_fleet, backup_report
 from airflow_ob_provider.results import results_of
 from airflow_ob_provider.sensors.archivelog import ArchiveCheckpointSensor
 from airflow_ob_provider.task_groups import log_archive_gate, tenants_of
+from airflow_ob_provider.task_groups import params as form
 
 log = logging.getLogger(__name__)
 
 SCHEDULE = [LOG_ARCHIVE_ALIAS]
 
 PARAMS = {
-    "oceanbase_conn_ids": Param(
-        ["oceanbase_default"],
-        type="array",
-        items={"type": "string", "pattern": r"^[\w.-]+$"},
-        minItems=1,
-        uniqueItems=True,
-        section="Clusters",
-        title="Connections",
-        description_md="One Airflow connection of type OceanBase a cluster: tenant `sys` (4.x: or a user tenant, for "
-        "itself), ALTER SYSTEM privilege. A run that an asset has started takes the cluster of the asset.",
+    "oceanbase_conn_ids": form.conn_ids(
+        "ALTER SYSTEM privilege", " A run that an asset has started takes the cluster of the asset."
     ),
-    "tenants": Param(
-        [],
-        type="array",
-        items={"type": "string", "pattern": r"^[A-Za-z_][A-Za-z0-9_$]*$"},
-        uniqueItems=True,
-        section="Clusters",
-        title="Tenants (4.x)",
-        description_md="Empty: all user tenants that are NORMAL. 3.x backs up the whole cluster and refuses a list.",
-    ),
+    "tenants": form.tenants(" 3.x backs up the whole cluster and refuses a list."),
     "kind": Param(
         "full",
         type="string",
         enum=["full", "incremental"],
+        values_display={"full": "full: everything", "incremental": "incremental: since the last backup"},
         section="Data backup",
+        title="Kind",
         description_md="**incremental** becomes full where there is no backup to build on. Only a full one ends a gap.",
     ),
     "only_if_needed": Param(
         "auto",
         type="string",
         enum=["auto", "yes", "no"],
+        values_display={
+            "auto": "auto: yes, if an asset has started the run",
+            "yes": "yes: where no backup carries the present moment",
+            "no": "no: always",
+        },
         section="Data backup",
         title="Only where it is needed",
         description_md="**yes**: only where no data backup carries the present moment. **auto**: so when an asset has "
@@ -101,55 +94,28 @@ PARAMS = {
     "description": Param(
         None,
         type=["null", "string"],
-        maxLength=200,
+        maxLength=MAX_DESCRIPTION,
+        pattern=r"^[^'\"`\\\x00-\x1f\x7f]*$(?!\n)",
         section="Data backup",
         title="Description (4.x)",
-        description_md="Shown in the server's job views.",
+        description_md="Shown in the server's job views. Without quotes and backslashes.",
     ),
-    "destination": Param(
-        None,
-        type=["null", "string"],
-        section="Destination (4.x)",
-        description_md="For instance `file:///data/nfs/{cluster}/{tenant}/data`: an empty directory of its own for "
-        "each tenant, apart from log backup. Empty: keep the one set. Never type keys here.",
+    "destination": form.destination(
+        "For instance `file:///data/nfs/{cluster}/{tenant}/data`: an empty directory of its own for each tenant, apart "
+        "from log backup. Empty: keep the one set.",
+        "Destination (4.x)",
     ),
-    "dest_conn_id": Param(
-        None,
-        type=["null", "string"],
-        section="Destination (4.x)",
-        title="Connection with the keys",
-        description_md="For object stores: login is the access id, password the access key, host the endpoint.",
+    "dest_conn_id": form.dest_conn_id(
+        "For object stores: login is the access id, password the access key, host the endpoint.", "Destination (4.x)"
     ),
-    "gate_timeout": Param(
-        1800,
-        type="integer",
-        minimum=10,
-        maximum=604_800,
-        section="Time limits (seconds)",
-        description_md="Wait for log backup to be DOING, and for its proof; before the backup and after it.",
+    "gate_timeout": form.seconds(
+        1800, "Wait for log backup to be DOING, and for its proof; before the backup and after it.", "Log backup"
     ),
-    "backup_timeout": Param(
-        86_400,
-        type="integer",
-        minimum=10,
-        maximum=604_800,
-        section="Time limits (seconds)",
-        description_md="Wait for the end of the backup, which goes on if this passes.",
+    "backup_timeout": form.seconds(
+        86_400, "Wait for the end of the backup, which goes on if this passes.", "Data backup"
     ),
-    "poll_interval": Param(
-        30,
-        type="integer",
-        minimum=1,
-        maximum=3600,
-        section="Time limits (seconds)",
-        description_md="Between two looks.",
-    ),
-    "dry_run": Param(
-        False,
-        type="boolean",
-        section="Dry run",
-        description_md="Read, show the plan and write nothing.",
-    ),
+    "poll_interval": form.poll_interval(30),
+    "dry_run": form.dry_run(),
 }
 
 with DAG(

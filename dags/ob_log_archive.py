@@ -46,6 +46,7 @@ from airflow.sdk import DAG, Param, TaskGroup, TriggerRule, XComArg, task, task_
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from airflow_ob_provider.assets.oceanbase import LOG_ARCHIVE_ALIAS, log_archive_asset
+from airflow_ob_provider.oceanbase.destination import OPTION_PATTERN
 from airflow_ob_provider.oceanbase.options import COMPRESSIONS, CONCURRENCY_RANGE, LAG_TARGET_RANGE, MODES
 from airflow_ob_provider.operators.archivelog import StartArchivelogOperator, freeze_is_useful, present_state
 from airflow_ob_provider.operators.freeze import MinorFreezeOperator
@@ -62,6 +63,7 @@ from airflow_ob_provider.sensors.archivelog import (
     ArchiveDoingSensor,
     PieceStatusSensor,
 )
+from airflow_ob_provider.task_groups import params as form
 
 log = logging.getLogger(__name__)
 
@@ -69,93 +71,67 @@ log = logging.getLogger(__name__)
 _APPROVED = "{{ params.mandatory_approved or ti.xcom_pull(task_ids='approve_mandatory_mode') is not none }}"
 
 
-def _seconds(default: int, section: str, description: str) -> Param:
-    return Param(default, type="integer", minimum=10, maximum=604_800, section=section, description_md=description)
-
-
 PARAMS = {
-    "oceanbase_conn_ids": Param(
-        ["oceanbase_default"],
-        type="array",
-        items={"type": "string", "pattern": r"^[\w.-]+$"},
-        minItems=1,
-        uniqueItems=True,
-        section="Clusters",
-        title="Connections",
-        description_md="One Airflow connection of type OceanBase a cluster: tenant `sys` (4.x: or a user tenant, for "
-        "itself), ALTER SYSTEM privilege.",
-    ),
-    "tenants": Param(
-        [],
-        type="array",
-        items={"type": "string", "pattern": r"^[A-Za-z_][A-Za-z0-9_$]*$"},
-        uniqueItems=True,
-        section="Clusters",
-        title="Tenants (4.x)",
-        description_md="Empty: all user tenants that are NORMAL. 3.x archives the whole cluster and refuses a list.",
-    ),
+    "oceanbase_conn_ids": form.conn_ids("ALTER SYSTEM privilege"),
+    "tenants": form.tenants(" 3.x archives the whole cluster and refuses a list."),
     "mode": Param(
         "optional",
         type="string",
         enum=list(MODES),
+        values_display={
+            "optional": "optional: users' writes first",
+            "mandatory": "mandatory: log backup first",
+            "keep": "keep: as it is set",
+        },
         section="Log backup",
-        description_md="**optional**: user writes first; logs may be recycled unarchived and the stream breaks. "
-        "**mandatory**: log backup first; user writes may block. **keep**: as it is set. 4.x can change it only while "
-        "log backup is stopped.",
+        title="Mode",
+        description_md="**optional**: users' writes go on, whatever archiving does. Where it cannot keep up, logs may "
+        "be recycled before they are archived: the stream breaks (INTERRUPTED), and nothing can be restored from there "
+        "until a new full data backup. **mandatory**: logs wait until they are archived, so **users' writes may stop** "
+        "when archiving falls behind, for instance when its destination is slow, full or not mounted; a switch to it "
+        "asks for an approval. **keep**: neither is changed. 4.x can change it only while log backup is stopped.",
     ),
     "compression": Param(
         "keep",
         type="string",
         enum=[str(word) for word in COMPRESSIONS],
+        values_display={
+            "disable": "disable: as they are",
+            "enable": "enable: the default, lz4_1.0",
+            "lz4_1.0": "lz4_1.0",
+            "zstd_1.3.8": "zstd_1.3.8",
+            "keep": "keep: as it is set",
+        },
         section="Log backup",
         title="Compression (3.x)",
-        description_md="`enable` is lz4_1.0. 4.x does not compress archived logs, so only `keep` is accepted there.",
+        description_md="Of archived logs; it may change while log backup runs. 4.x does not compress them, so only "
+        "`keep` is accepted there.",
     ),
     "mandatory_approved": Param(
         False,
         type="boolean",
         section="Log backup",
         title="Mandatory mode is approved",
-        description_md="Skip the approval step when a cluster is switched to mandatory mode.",
+        description_md="Skip the approval step when a cluster is switched to mandatory mode, in which **users' writes "
+        "may stop**.",
     ),
     "minor_freeze": Param(
         "advised",
         type="string",
         enum=["advised", "yes", "no"],
+        values_display={"advised": "where it is advised (3.x)", "yes": "yes, always", "no": "no, never"},
         section="Log backup",
         title="Minor freeze first",
         description_md="On 3.x it shortens the start: log backup begins at the latest minor compaction. On 4.x the "
-        "manual does not advise it, and log backup does not need it. **advised**: on 3.x only.",
+        "manual does not advise it, and log backup does not need it.",
     ),
     "restart_interrupted": Param(
         False,
         type="boolean",
         section="Log backup",
         title="Restart an interrupted round",
-        description_md="Stop an INTERRUPTED round and start a new one. **The gap stays**: take a full data backup.",
-    ),
-    "destination": Param(
-        None,
-        type=["null", "string"],
-        section="Destination",
-        description_md="For instance `file:///data/nfs/backup`, mounted on every OBServer. On 4.x each tenant needs an "
-        "empty directory of its own: `file:///data/nfs/{cluster}/{tenant}` (also `{tenant_id}`). Empty: keep the one "
-        "set. Never type keys here: they come from the connection below.",
-    ),
-    "destination_option": Param(
-        None,
-        type=["null", "string"],
-        section="Destination",
-        title="Destination option (3.x)",
-        description_md="For instance `recovery_window=7d&log_archive_piece_switch_interval=1d`. Empty: keep.",
-    ),
-    "piece_switch_interval": Param(
-        None,
-        type=["null", "string"],
-        pattern="^[1-7]d$",
-        section="Destination",
-        title="Piece switch interval (4.x)",
-        description_md="`1d` to `7d`. Empty: keep, or one day. Like the destination, only while log backup is stopped.",
+        description_md="Stop an INTERRUPTED round and start a new one. **The gap stays**: take a full data backup. "
+        "Without it such a cluster, or tenant, is left alone and the run is red.",
     ),
     "lag_target": Param(
         None,
@@ -175,35 +151,44 @@ PARAMS = {
         title="Concurrency (4.1+)",
         description_md="`log_archive_concurrency`, threads a tenant; 0: by the tenant's CPU (4.2+). Empty: keep.",
     ),
-    "dest_conn_id": Param(
+    "destination": form.destination(
+        "For instance `file:///data/nfs/backup`, mounted on every OBServer. On 4.x each tenant needs an empty "
+        "directory of its own: `file:///data/nfs/{cluster}/{tenant}` (also `{tenant_id}`). Empty: keep the one set. It "
+        "changes only while log backup is stopped.",
+    ),
+    "dest_conn_id": form.dest_conn_id(
+        "For `oss://`, `cos://` and 4.x `s3://`, `azblob://`: login is the access id, password the access key, host "
+        "the endpoint.",
+    ),
+    "destination_option": Param(
         None,
         type=["null", "string"],
+        pattern=OPTION_PATTERN,
         section="Destination",
-        title="Connection with the keys",
-        description_md="For `oss://`, `cos://` and 4.x `s3://`, `azblob://`: login is the access id, password the "
-        "access key, host the endpoint.",
+        title="Destination option (3.x)",
+        examples=["recovery_window=7d&log_archive_piece_switch_interval=1d"],
+        description_md="`backup_dest_option`, replaced as a whole: `key=value` joined by `&`, without blanks. Empty: "
+        "keep.",
     ),
-    "freeze_timeout": _seconds(1800, "Time limits (seconds)", "Wait for the freeze; going on without it is harmless."),
-    "start_timeout": _seconds(3600, "Time limits (seconds)", "Wait while an earlier round is STOPPING."),
-    "doing_timeout": _seconds(1800, "Time limits (seconds)", "Wait for DOING, and for the pieces."),
-    "proof_timeout": _seconds(
-        1800,
-        "Time limits (seconds)",
-        "Wait for the checkpoint; it normally lags 2-3 minutes, on 4.x by the lag target.",
+    "piece_switch_interval": Param(
+        None,
+        type=["null", "string"],
+        enum=[None, "", *(f"{days}d" for days in range(1, 8))],
+        values_display={f"{days}d": f"{days} day{'s' if days > 1 else ''}" for days in range(1, 8)},
+        section="Destination",
+        title="Piece switch interval (4.x)",
+        description_md="How much time one piece of the archive holds. Empty: keep, or one day. Like the destination, "
+        "it changes only while log backup is stopped.",
     ),
-    "poll_interval": Param(
-        15,
-        type="integer",
-        minimum=1,
-        maximum=3600,
-        section="Time limits (seconds)",
-        description_md="Between two looks. The server itself moves every 10 s.",
+    "freeze_timeout": form.seconds(1800, "Wait for the freeze; going on without it is harmless.", "Minor freeze"),
+    "start_timeout": form.seconds(3600, "Wait while an earlier round is STOPPING.", "Before the start"),
+    "doing_timeout": form.seconds(1800, "Wait for DOING, and for the pieces.", "Start"),
+    "proof_timeout": form.seconds(
+        1800, "Wait for the checkpoint; it normally lags 2-3 minutes, on 4.x by the lag target.", "Proof"
     ),
-    "dry_run": Param(
-        False,
-        type="boolean",
-        section="Dry run",
-        description_md="Read, show the plan and write nothing. A round that runs already is verified all the same.",
+    "poll_interval": form.poll_interval(),
+    "dry_run": form.dry_run(
+        "Read, show the plan and write nothing. A round that runs already is verified all the same."
     ),
 }
 

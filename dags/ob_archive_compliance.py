@@ -104,16 +104,20 @@ with DAG(
     tags=["oceanbase", "backup"],
 ) as dag:
 
-    @task
+    @task(task_display_name="List the clusters")
     def list_clusters(params: Any = None) -> list[str]:
-        """One branch a connection."""
+        """One branch a connection. Reads the form only."""
         return list(params["oceanbase_conn_ids"])
 
-    @task_group(group_id="cluster")
+    @task_group(group_id="cluster", group_display_name="Check of one cluster")
     def cluster(conn_id: str) -> Any:
-        """Everything for one cluster."""
+        """Everything for one cluster: read, judge, report. Nothing on a server is changed."""
         check = ArchiveComplianceOperator(
             task_id="check",
+            task_display_name="Alive, late, restorable?",
+            doc_md="Reads the server's catalog, judges it by the policy and writes the report (link *Compliance "
+            "report* where a web server shows the folder). **Proves** what the catalog says, not that files can be "
+            "read back.",
             oceanbase_conn_id=conn_id,
             policy="{{ params.policy | tojson if params.policy else '' }}",
             policy_file="{{ params.policy_file or '' }}",
@@ -125,9 +129,14 @@ with DAG(
             execution_timeout=timedelta(minutes=20),
         )
 
-        @task(retries=0, on_failure_callback=ALARM, map_index_template="{{ task.op_args[0].connection }}")
+        @task(
+            retries=0,
+            on_failure_callback=ALARM,
+            task_display_name="Verdict",
+            map_index_template="{{ task.op_args[0].connection }}",
+        )
         def verdict(checked: Any, params: Any = None, ti: Any = None) -> dict[str, Any]:
-            """Red if the verdict is one that fails."""
+            """Red, with an alarm, if the verdict is one that *Fail on* names. The report is written already."""
             for language, key in ALARM_XCOM.items():
                 ti.xcom_push(key=key, value=checked["alarm"][language])
             fail_on_verdict(checked, params["fail_on"])
@@ -136,9 +145,9 @@ with DAG(
         verdict(check.output)
         return check.output
 
-    @task(trigger_rule=TriggerRule.ALL_DONE, retries=0)
+    @task(trigger_rule=TriggerRule.ALL_DONE, retries=0, task_display_name="All clusters")
     def fleet(checks: Any, params: Any = None, ti: Any = None) -> dict[str, Any]:
-        """All clusters in one table; red if one of them has no report at all."""
+        """All clusters in one table, in this task's log; red if one of them has no report at all."""
         # Airflow hands over the result of a single cluster bare, and of none as None.
         given = [checks] if isinstance(checks, dict) else [one for one in checks or [] if one]
         table = fleet_table(params["oceanbase_conn_ids"], given, params["language"])

@@ -131,21 +131,21 @@ with DAG(
     tags=["oceanbase", "backup"],
 ) as dag:
 
-    @task
+    @task(task_display_name="List the clusters")
     def list_clusters(params: Any = None, triggering_asset_events: Any = None) -> list[str]:
-        """One branch a connection."""
+        """One branch a connection: of the asset that has started the run, or of the form."""
         return connections_of(triggering_asset_events) or list(params["oceanbase_conn_ids"])
 
-    @task_group(group_id="cluster")
+    @task_group(group_id="cluster", group_display_name="Data backup of one cluster")
     def cluster(conn_id: str) -> Any:
-        """Everything for one cluster."""
+        """Everything for one cluster: is log backup alive, back up, prove that it can be restored."""
         common = {"oceanbase_conn_id": conn_id, "map_index_template": "{{ task.oceanbase_conn_id }}"}
         writes = common | {"dry_run": "{{ params.dry_run }}", "on_partial_failure": "continue"}
         waits = {"timeout": "{{ params.gate_timeout }}", "poke_interval": "{{ params.poll_interval }}"}
 
-        @task(map_index_template="{{ task.op_args[0] }}")
+        @task(map_index_template="{{ task.op_args[0] }}", task_display_name="Is a backup needed?")
         def needed(conn_id: str, params: Any = None, ti: Any = None, triggering_asset_events: Any = None) -> Any:
-            """Skip the rest where nobody needs a backup; the tenants that do, where that was asked."""
+            """Skip the rest where nobody needs a backup; the tenants that do, where that was asked. Reads only."""
             by_asset = bool(connections_of(triggering_asset_events))
             if params["only_if_needed"] == "no" or (params["only_if_needed"] == "auto" and not by_asset):
                 return None
@@ -161,10 +161,14 @@ with DAG(
             tenants="{{ params.tenants | join(',') }}",
             on_partial_failure="continue",
             group_id="gate",
+            group_display_name="Is log backup alive now?",
             **waits,
         )
         destination = SetDataBackupDestinationOperator(
             task_id="destination",
+            task_display_name="Destination (4.x)",
+            doc_md="Sets `DATA_BACKUP_DEST` of each tenant, if one is given and differs, and reads it back. 3.x has "
+            "one destination for logs and data.",
             tenants=tenants_of(gate),
             destination="{{ params.destination or '' }}",
             dest_conn_id="{{ params.dest_conn_id or '' }}",
@@ -172,6 +176,9 @@ with DAG(
         )
         backup = BackupDatabaseOperator(
             task_id="backup",
+            task_display_name="Back up, until it has ended",
+            doc_md="Sends `ALTER SYSTEM BACKUP [INCREMENTAL] DATABASE` once, or waits for a backup that runs already. "
+            "**Proves**, by the server's history, that every tenant has a set that is SUCCESS and AVAILABLE.",
             tenants=XComArg(destination, "tenants"),
             kind="{{ params.kind }}",
             plus_archivelog="{{ params.plus_archivelog }}",
@@ -181,15 +188,21 @@ with DAG(
             **writes,
         )
 
-        @task(map_index_template="{{ task.op_args[0].oceanbase_conn_id }}")
+        @task(
+            map_index_template="{{ task.op_args[0].oceanbase_conn_id }}",
+            task_display_name="From when on it can be restored",
+        )
         def restore_point(made: Any) -> str:
-            """What log backup must pass; nothing in a dry run."""
+            """What log backup must pass; nothing in a dry run. Asks the server nothing."""
             if made.get("dry_run") or not made.get("restore_point"):
                 raise AirflowSkipException("no data backup was made")
             return str(made["restore_point"])
 
         archived = ArchiveCheckpointSensor(
             task_id="archived",
+            task_display_name="Proof: log backup has passed it",
+            doc_md="Waits until log backup has passed the restore point of the new sets. Before that they cannot be "
+            "restored. Reads only.",
             tenants=XComArg(backup, "tenants"),
             after=restore_point(backup.output),
             on_partial_failure="continue",
@@ -197,9 +210,12 @@ with DAG(
             **waits,
         )
 
-        @task(map_index_template="{{ task.op_args[0].oceanbase_conn_id }}")
+        @task(
+            map_index_template="{{ task.op_args[0].oceanbase_conn_id }}",
+            task_display_name="From when to when can be restored",
+        )
         def windows(made: Any) -> dict[str, Any]:
-            """From when to when each tenant can be restored with it."""
+            """From when to when each tenant can be restored with it, by the server's catalog. Reads only."""
             found = restorable(made["oceanbase_conn_id"], made["restore_points"])
             for name, window in found.items():
                 words = f"from {window['from']} until {window['until']}" if window["restorable"] else window["reason"]
@@ -210,10 +226,14 @@ with DAG(
             trigger_rule=TriggerRule.ALL_DONE,
             outlets=[DATA_BACKUP_ALIAS],
             retries=0,
+            task_display_name="Report of the cluster",
             map_index_template="{{ task.op_args[0] }}",
         )
         def summary(conn_id: str, params: Any = None, outlet_events: Any = None, ti: Any = None) -> dict[str, Any]:
-            """The report of one cluster; red unless every tenant can be restored with the new backup."""
+            """The report of one cluster, in this task's log; red unless every tenant can be restored with the backup.
+
+            Updates the asset of the cluster's data backup, if so.
+            """
             # Nothing but itself skips the first task, so that what it has left is of this run.
             asked = ti.xcom_pull(task_ids="cluster.needed", map_indexes=ti.map_index)
             report = backup_report(conn_id, results_of(ti, steps) | {"needed": asked}, dry_run=params["dry_run"])
@@ -243,9 +263,9 @@ with DAG(
         [asked, found] >> done
         return done
 
-    @task(trigger_rule=TriggerRule.ALL_DONE, retries=0)
+    @task(trigger_rule=TriggerRule.ALL_DONE, retries=0, task_display_name="Report of all clusters")
     def report(conn_ids: Any, reports: Any, ti: Any = None) -> dict[str, Any]:
-        """All clusters in one table; red if one of them has no backup that can be restored."""
+        """All clusters in one table, in this task's log; red if one of them has no backup that can be restored."""
         # Airflow hands over the report of a single cluster bare, and of none as None.
         given = [reports] if isinstance(reports, dict) else reports or []
         whole = backup_fleet(conn_ids or [], given)

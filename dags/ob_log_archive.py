@@ -205,14 +205,17 @@ with DAG(
     tags=["oceanbase", "backup"],
 ) as dag:
 
-    @task
+    @task(task_display_name="List the clusters")
     def list_clusters(params: Any = None) -> list[str]:
-        """One branch a connection."""
+        """One branch a connection. Reads the form only."""
         return list(params["oceanbase_conn_ids"])
 
-    @task.branch
+    @task.branch(task_display_name="Is an approval needed?")
     def approval_gate(params: Any = None) -> str:
-        """Only a switch to mandatory mode needs a person. A cluster that cannot be read now is not switched then."""
+        """Only a switch to mandatory mode needs a person. A cluster that cannot be read now is not switched then.
+
+        Reads mode of each cluster; changes nothing.
+        """
         settled = params["mode"] != "mandatory" or params["mandatory_approved"] or params["dry_run"]
         conn_ids, tenants = params["oceanbase_conn_ids"], params["tenants"]
         if settled or not any(switches_to_mandatory(conn_id, tenants) for conn_id in conn_ids):
@@ -221,6 +224,9 @@ with DAG(
 
     approve = ApprovalOperator(
         task_id="approve_mandatory_mode",
+        task_display_name="Approve mandatory mode",
+        doc_md="A person says yes or no: in mandatory mode **users cannot write** while archiving cannot keep up. "
+        "No, or no answer within a day, ends the run before anything is written.",
         subject="Switch OceanBase log backup to mandatory mode?",
         body="Clusters: {{ params.oceanbase_conn_ids | join(', ') }}. "
         "{% if params.tenants %}Tenants: {{ params.tenants | join(', ') }}. {% endif %}"
@@ -230,11 +236,16 @@ with DAG(
         response_timeout=timedelta(days=1),
         retries=0,
     )
-    proceed = EmptyOperator(task_id="proceed", trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
+    proceed = EmptyOperator(
+        task_id="proceed",
+        task_display_name="Approved, or nothing to approve",
+        doc_md="Both ways meet here; changes nothing.",
+        trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
+    )
 
-    @task_group(group_id="cluster")
+    @task_group(group_id="cluster", group_display_name="Log backup of one cluster")
     def cluster(conn_id: str) -> Any:
-        """Everything for one cluster."""
+        """Everything for one cluster: prepare, set, freeze, start, prove."""
         common = {"oceanbase_conn_id": conn_id, "map_index_template": "{{ task.oceanbase_conn_id }}"}
         writes = common | {"dry_run": "{{ params.dry_run }}"}
         # One tenant that fails must not stop the others; the report names it, and is red.
@@ -248,10 +259,21 @@ with DAG(
         restart = {"restart_interrupted": "{{ params.restart_interrupted }}"}
 
         prerequisites = CheckBackupPrerequisitesOperator(
-            task_id="prerequisites", tenants="{{ params.tenants | join(',') }}", **common, **each, **place, **restart
+            task_id="prerequisites",
+            task_display_name="Before the start: prerequisites",
+            doc_md="Checks what must be true before log backup: version, privileges, servers, tenants, destination, "
+            "state. Reads only. **Does not prove** that the destination can be written: only the start does.",
+            tenants="{{ params.tenants | join(',') }}",
+            **common,
+            **each,
+            **place,
+            **restart,
         )
         destination = SetBackupDestinationOperator(
             task_id="destination",
+            task_display_name="Before the start: destination",
+            doc_md="Sets where log backup goes, if one is given and differs, and reads it back: 3.x `backup_dest`, 4.x "
+            "`LOG_ARCHIVE_DEST` of each tenant. Only while log backup is STOP or has no round.",
             tenants=XComArg(prerequisites, "tenants"),
             destination_option="{{ params.destination_option or '' }}",
             piece_switch_interval="{{ params.piece_switch_interval or '' }}",
@@ -261,6 +283,10 @@ with DAG(
         )
         option = SetArchiveOptionOperator(
             task_id="option",
+            task_display_name="1. Mode and compression",
+            doc_md="Sets mode (optional or mandatory), 3.x compression, 4.x lag target and concurrency, where they "
+            "differ, and reads them back. **In mandatory mode users' writes may stop** when archiving falls behind; "
+            "in optional mode logs may be lost to the archive instead.",
             tenants=XComArg(destination, "tenants"),
             mode="{{ params.mode }}",
             compression="{{ params.compression }}",
@@ -272,16 +298,27 @@ with DAG(
             **each,
         )
 
-        with TaskGroup("freeze") as freeze:
+        with TaskGroup(
+            "freeze",
+            group_display_name="2. Minor freeze before the start",
+            tooltip="Brings the start point of log backup near, so that it starts sooner.",
+        ) as freeze:
 
-            @task(task_id="needed", map_index_template="{{ task.op_args[0] }}")
+            @task(
+                task_id="needed",
+                task_display_name="Is a freeze of use?",
+                map_index_template="{{ task.op_args[0] }}",
+            )
             def needed(conn_id: str, params: Any = None) -> None:
-                """A freeze helps a start, and nothing else."""
+                """A freeze helps a start, and nothing else. Reads version and state; skips it where it is of no use."""
                 if useless := freeze_is_useful(conn_id, params["minor_freeze"], params["tenants"]):
                     raise AirflowSkipException(useless)
 
             minor_freeze = MinorFreezeOperator(
                 task_id="minor_freeze",
+                task_display_name="Freeze, until it is on disk",
+                doc_md="Sends `ALTER SYSTEM MINOR FREEZE` and waits until no frozen memtable is left. Best effort: log "
+                "backup starts without it too, maybe more slowly.",
                 tenants=XComArg(option, "tenants"),
                 timeout="{{ params.freeze_timeout }}",
                 **waits,
@@ -291,6 +328,10 @@ with DAG(
 
         start = StartArchivelogOperator(
             task_id="start",
+            task_display_name="2. Start log backup",
+            doc_md="Sends `ALTER SYSTEM ARCHIVELOG` where log backup is STOP; nothing where it runs. SUSPEND goes on "
+            "as the same round, INTERRUPTED fails unless the form allows a restart. **Proves** that the server has "
+            "begun a round, not yet that it archives.",
             tenants=XComArg(option, "tenants"),
             timeout="{{ params.start_timeout }}",
             trigger_rule=TriggerRule.NONE_FAILED,
@@ -300,11 +341,19 @@ with DAG(
             **writes,
         )
 
-        with TaskGroup("verify"):
+        with TaskGroup(
+            "verify",
+            group_display_name="3. and 4. Has it begun, and does it work?",
+            tooltip="DOING everywhere, pieces usable, everything written before now archived. Reads only.",
+        ):
 
-            @task(task_id="round_runs", map_index_template="{{ task.op_args[0].oceanbase_conn_id }}")
+            @task(
+                task_id="round_runs",
+                task_display_name="Does a round run?",
+                map_index_template="{{ task.op_args[0].oceanbase_conn_id }}",
+            )
             def round_runs(started: Any) -> dict[str, int]:
-                """Without a round, as in a dry run, there is nothing to verify."""
+                """Without a round, as in a dry run, there is nothing to verify. Asks the server nothing."""
                 if not started["running"]:
                     raise AirflowSkipException(f"no round runs, log backup is {started['state']}")
                 return dict(started["rounds"])
@@ -312,6 +361,9 @@ with DAG(
             running = round_runs(start.output)
             doing = ArchiveDoingSensor(
                 task_id="doing",
+                task_display_name="3. DOING everywhere",
+                doc_md="Waits until STATUS is DOING for the cluster and every tenant, in the round that was started. "
+                "**Proves** that log backup has begun. INTERRUPTED fails at once.",
                 tenants=XComArg(start, "tenants"),
                 min_round=running,
                 timeout="{{ params.doing_timeout }}",
@@ -320,6 +372,9 @@ with DAG(
             )
             pieces = PieceStatusSensor(
                 task_id="pieces",
+                task_display_name="4. Pieces ACTIVE and AVAILABLE",
+                doc_md="Waits until the newest piece of every tenant is ACTIVE and AVAILABLE. **Proves** that the "
+                "server calls the archive's files usable, and that none is missing or broken.",
                 tenants=XComArg(doing, "tenants"),
                 timeout="{{ params.doing_timeout }}",
                 **sensor,
@@ -327,6 +382,10 @@ with DAG(
             )
             checkpoint = ArchiveCheckpointSensor(
                 task_id="checkpoint",
+                task_display_name="Proof: archived up to now",
+                doc_md="Waits until everything written before *now* (the server's clock, taken at the first look) is "
+                "archived. **This is the proof.** It does not prove that the files can be read back: only a restore "
+                "does.",
                 tenants=XComArg(pieces, "tenants"),
                 after="now",
                 timeout="{{ params.proof_timeout }}",
@@ -339,10 +398,14 @@ with DAG(
             trigger_rule=TriggerRule.ALL_DONE,
             outlets=[LOG_ARCHIVE_ALIAS],
             retries=0,
+            task_display_name="Report of the cluster",
             map_index_template="{{ task.op_args[0] }}",
         )
         def summary(conn_id: str, params: Any = None, outlet_events: Any = None, ti: Any = None) -> dict[str, Any]:
-            """The report of one cluster; red unless log backup is proven, whatever failed before."""
+            """The report of one cluster, in this task's log; red unless log backup is proven, whatever failed before.
+
+            Reads the state once more. Updates the asset of the cluster's log archive, if it is proven.
+            """
             results = results_of(ti, steps)
             now = present_state(conn_id, params["tenants"])
             report = cluster_report(conn_id, results, now, dry_run=params["dry_run"])
@@ -371,9 +434,9 @@ with DAG(
         checkpoint >> done
         return done
 
-    @task(trigger_rule=TriggerRule.ALL_DONE, retries=0)
+    @task(trigger_rule=TriggerRule.ALL_DONE, retries=0, task_display_name="Report of all clusters")
     def report(reports: Any, params: Any = None, ti: Any = None) -> dict[str, Any]:
-        """All clusters in one table; red if one of them is not proven."""
+        """All clusters in one table, in this task's log; red if one of them is not proven."""
         # Airflow hands over the report of a single cluster bare, and of none as None.
         given = [reports] if isinstance(reports, dict) else reports or []
         whole = fleet_report(params["oceanbase_conn_ids"], given, dry_run=params["dry_run"])

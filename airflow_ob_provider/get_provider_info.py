@@ -66,6 +66,8 @@ def get_provider_info() -> dict[str, Any]:
         "asset-uris": [{"schemes": ["oceanbase"], "handler": "airflow_ob_provider.assets.oceanbase.sanitize_uri"}],
         "extra-links": [
             "airflow_ob_provider.links.oceanbase.ComplianceReportLink",
+            "airflow_ob_provider.links.oceanbase.OcpLink",
+            "airflow_ob_provider.links.oceanbase.RunReportLink",
             "airflow_ob_provider.links.oceanbase.RunbookLink",
         ],
         "notifications": ["airflow_ob_provider.notifications.oceanbase.LogBackupAlarmNotifier"],
@@ -85,7 +87,7 @@ def get_provider_info() -> dict[str, Any]:
                         "default": "file://{AIRFLOW_HOME}/oceanbase-reports",
                     },
                     "report_url": {
-                        "description": "Where a web server shows that folder, for the link on tasks; empty: the path.",
+                        "description": "Where a web server shows that folder, for the link on tasks; empty: no link.",
                         "version_added": "0.2.0",
                         "type": "string",
                         "example": "https://reports.example.com/oceanbase",
@@ -101,11 +103,11 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-name": "OceanBase",
                 "ui-field-behaviour": {
                     "hidden-fields": [],
-                    "relabeling": {"schema": "Default database"},
+                    "relabeling": {"login": "User", "schema": "Default database"},
                     "placeholders": {
-                        "host": "address of an observer or of OBProxy",
-                        "port": "2881 for an observer, 2883 for OBProxy",
-                        "login": "root, or root@sys#cluster",
+                        "host": "address of an OBServer, or of ODP (OBProxy)",
+                        "port": "2881 direct / 2883 through ODP",
+                        "login": "root@sys, through ODP root@sys#cluster",
                         "schema": "oceanbase",
                     },
                 },
@@ -120,16 +122,16 @@ _CONN_FIELDS: dict[str, dict[str, Any]] = {
     "tenant": {
         "label": "Tenant",
         "description": (
-            "Joined to the login: root becomes root@<tenant>. Log archiving needs sys. Leave it empty if the login "
-            "names the tenant."
+            "Joined to the user: root becomes root@<tenant>. Log backup needs sys; on 4.x a user tenant can see to "
+            "itself. Leave it empty if the user names the tenant."
         ),
         "schema": _TEXT,
     },
     "cluster": {
         "label": "Cluster",
         "description": (
-            "Joined to login and tenant: root@sys#<cluster>. OBProxy needs it, a direct connection does not. Leave it "
-            "empty if the login names the tenant."
+            "Joined to user and tenant: root@sys#<cluster>. ODP needs it, a direct connection does not. Leave it empty "
+            "if the user names the tenant."
         ),
         "schema": _TEXT,
     },
@@ -190,5 +192,13 @@ _CONN_FIELDS: dict[str, dict[str, Any]] = {
         "label": "TLS client key file",
         "description": "Private key of the client certificate. A path, not the key itself.",
         "schema": _TEXT,
+    },
+    "ocp_url": {
+        "label": "OCP address",
+        "description": (
+            "http(s) address of OCP's page of this cluster, or of OCP itself: tasks link to it. Everybody who sees the "
+            "tasks sees it, so no login and no token in it."
+        ),
+        "schema": {**_TEXT, "format": "url"},
     },
 }

@@ -46,6 +46,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow_ob_provider.compliance.fleet import fleet_table
 from airflow_ob_provider.notifications.oceanbase import ALARM_XCOM, LogBackupAlarmNotifier
 from airflow_ob_provider.operators.compliance import FAIL_ON, ArchiveComplianceOperator, fail_on_verdict
+from airflow_ob_provider.task_groups import params as form
 
 log = logging.getLogger(__name__)
 
@@ -53,24 +54,11 @@ log = logging.getLogger(__name__)
 ALARM = LogBackupAlarmNotifier()
 
 PARAMS = {
-    "oceanbase_conn_ids": Param(
-        ["oceanbase_default"],
-        type="array",
-        items={"type": "string", "pattern": r"^[\w.-]+$"},
-        minItems=1,
-        uniqueItems=True,
-        section="Clusters",
-        title="Connections",
-        description_md="One Airflow connection of type OceanBase a cluster: tenant `sys` (4.x: or a user tenant, for "
-        "itself), SELECT on `oceanbase.*`.",
-    ),
-    "policy": Param(
-        {},
-        type="object",
-        section="Policy",
-        title="Policy",
-        description_md='What the clusters are held to, for instance `{"defaults": {"rpo": "15m", '
-        '"recovery_window": "7d"}}`; empty: the defaults. See the README for all fields.',
+    "oceanbase_conn_ids": form.conn_ids("SELECT on `oceanbase.*`"),
+    "policy": form.policy(
+        'What the clusters are held to, for instance `{"defaults": {"rpo": "15m", "recovery_window": "7d"}}`; empty: '
+        "the defaults. See the README for all fields.",
+        "Policy",
     ),
     "policy_file": Param(
         None,
@@ -93,21 +81,8 @@ PARAMS = {
             "never": "never: report only",
         },
     ),
-    "report_path": Param(
-        None,
-        type=["null", "string"],
-        section="Report",
-        title="Folder of reports",
-        description_md="Path or URL, shared by all workers. Empty: `[oceanbase] report_path`.",
-    ),
-    "language": Param(
-        "en",
-        type="string",
-        enum=["en", "zh"],
-        section="Report",
-        values_display={"en": "English", "zh": "中文"},
-        description_md="Of the report in the log; the files are in both.",
-    ),
+    "report_path": form.report_path("Path or URL, shared by all workers."),
+    "language": form.language("Of the report in the log; the files are in both."),
 }
 
 with DAG(
@@ -129,16 +104,20 @@ with DAG(
     tags=["oceanbase", "backup"],
 ) as dag:
 
-    @task
+    @task(task_display_name="List the clusters")
     def list_clusters(params: Any = None) -> list[str]:
-        """One branch a connection."""
+        """One branch a connection. Reads the form only."""
         return list(params["oceanbase_conn_ids"])
 
-    @task_group(group_id="cluster")
+    @task_group(group_id="cluster", group_display_name="Check of one cluster")
     def cluster(conn_id: str) -> Any:
-        """Everything for one cluster."""
+        """Everything for one cluster: read, judge, report. Nothing on a server is changed."""
         check = ArchiveComplianceOperator(
             task_id="check",
+            task_display_name="Alive, late, restorable?",
+            doc_md="Reads the server's catalog, judges it by the policy and writes the report (link *Compliance "
+            "report* where a web server shows the folder). **Proves** what the catalog says, not that files can be "
+            "read back.",
             oceanbase_conn_id=conn_id,
             policy="{{ params.policy | tojson if params.policy else '' }}",
             policy_file="{{ params.policy_file or '' }}",
@@ -150,9 +129,14 @@ with DAG(
             execution_timeout=timedelta(minutes=20),
         )
 
-        @task(retries=0, on_failure_callback=ALARM, map_index_template="{{ task.op_args[0].connection }}")
+        @task(
+            retries=0,
+            on_failure_callback=ALARM,
+            task_display_name="Verdict",
+            map_index_template="{{ task.op_args[0].connection }}",
+        )
         def verdict(checked: Any, params: Any = None, ti: Any = None) -> dict[str, Any]:
-            """Red if the verdict is one that fails."""
+            """Red, with an alarm, if the verdict is one that *Fail on* names. The report is written already."""
             for language, key in ALARM_XCOM.items():
                 ti.xcom_push(key=key, value=checked["alarm"][language])
             fail_on_verdict(checked, params["fail_on"])
@@ -161,9 +145,9 @@ with DAG(
         verdict(check.output)
         return check.output
 
-    @task(trigger_rule=TriggerRule.ALL_DONE, retries=0)
+    @task(trigger_rule=TriggerRule.ALL_DONE, retries=0, task_display_name="All clusters")
     def fleet(checks: Any, params: Any = None, ti: Any = None) -> dict[str, Any]:
-        """All clusters in one table; red if one of them has no report at all."""
+        """All clusters in one table, in this task's log; red if one of them has no report at all."""
         # Airflow hands over the result of a single cluster bare, and of none as None.
         given = [checks] if isinstance(checks, dict) else [one for one in checks or [] if one]
         table = fleet_table(params["oceanbase_conn_ids"], given, params["language"])

@@ -21,9 +21,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pendulum
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG
 
-from airflow_ob_provider.task_groups.params import recovery_params
+from airflow_ob_provider.task_groups.params import destination, recovery_params
 from airflow_ob_provider.task_groups.recovery import recovery_tasks
 
 with DAG(
@@ -34,12 +34,10 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     params=recovery_params(
-        Param(
-            type="string",
-            minLength=8,
-            section="Destination",
-            description_md="Where log backup is to go, for instance `file:///data/nfs2/backup`; 4.x: an empty "
-            "directory for each tenant, `file:///data/nfs2/{cluster}/{tenant}`. Never type keys here.",
+        destination(
+            "Where log backup is to go, for instance `file:///data/nfs2/backup`; 4.x: an empty directory for each "
+            "tenant, `file:///data/nfs2/{cluster}/{tenant}`.",
+            required=True,
         )
     ),
     default_args={"retries": 2, "retry_delay": timedelta(seconds=30)},

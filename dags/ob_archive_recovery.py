@@ -29,9 +29,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pendulum
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG
 
-from airflow_ob_provider.task_groups.params import recovery_params
+from airflow_ob_provider.task_groups.params import destination, recovery_params
 from airflow_ob_provider.task_groups.recovery import recovery_tasks
 
 SCHEDULE = None
@@ -44,12 +44,9 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     params=recovery_params(
-        Param(
-            None,
-            type=["null", "string"],
-            section="Destination",
-            description_md="Only where log backup has lost its own, and for a stop by force (3.x): an empty directory "
-            "that this cluster has never archived to. Never type keys here.",
+        destination(
+            "Only where log backup has lost its own, and for a stop by force (3.x): an empty directory that this "
+            "cluster has never archived to."
         )
     ),
     default_args={"retries": 2, "retry_delay": timedelta(seconds=30)},

@@ -43,49 +43,42 @@ from airflow_ob_provider.assets.oceanbase import (
     data_backup_asset,
 )
 from airflow_ob_provider.compliance.restorable import restorable, without_full_backup
+from airflow_ob_provider.oceanbase.data_backup import MAX_DESCRIPTION
 from airflow_ob_provider.operators.backup import BackupDatabaseOperator
 from airflow_ob_provider.operators.settings import SetDataBackupDestinationOperator
 from airflow_ob_provider.report_backup import NOT_RESTORABLE, RESTORABLE, backup_fleet, backup_report
 from airflow_ob_provider.results import results_of
 from airflow_ob_provider.sensors.archivelog import ArchiveCheckpointSensor
 from airflow_ob_provider.task_groups import log_archive_gate, tenants_of
+from airflow_ob_provider.task_groups import params as form
 
 log = logging.getLogger(__name__)
 
 SCHEDULE = [LOG_ARCHIVE_ALIAS]
 
 PARAMS = {
-    "oceanbase_conn_ids": Param(
-        ["oceanbase_default"],
-        type="array",
-        items={"type": "string", "pattern": r"^[\w.-]+$"},
-        minItems=1,
-        uniqueItems=True,
-        section="Clusters",
-        title="Connections",
-        description_md="One Airflow connection of type OceanBase a cluster: tenant `sys` (4.x: or a user tenant, for "
-        "itself), ALTER SYSTEM privilege. A run that an asset has started takes the cluster of the asset.",
+    "oceanbase_conn_ids": form.conn_ids(
+        "ALTER SYSTEM privilege", " A run that an asset has started takes the cluster of the asset."
     ),
-    "tenants": Param(
-        [],
-        type="array",
-        items={"type": "string", "pattern": r"^[A-Za-z_][A-Za-z0-9_$]*$"},
-        uniqueItems=True,
-        section="Clusters",
-        title="Tenants (4.x)",
-        description_md="Empty: all user tenants that are NORMAL. 3.x backs up the whole cluster and refuses a list.",
-    ),
+    "tenants": form.tenants(" 3.x backs up the whole cluster and refuses a list."),
     "kind": Param(
         "full",
         type="string",
         enum=["full", "incremental"],
+        values_display={"full": "full: everything", "incremental": "incremental: since the last backup"},
         section="Data backup",
+        title="Kind",
         description_md="**incremental** becomes full where there is no backup to build on. Only a full one ends a gap.",
     ),
     "only_if_needed": Param(
         "auto",
         type="string",
         enum=["auto", "yes", "no"],
+        values_display={
+            "auto": "auto: yes, if an asset has started the run",
+            "yes": "yes: where no backup carries the present moment",
+            "no": "no: always",
+        },
         section="Data backup",
         title="Only where it is needed",
         description_md="**yes**: only where no data backup carries the present moment. **auto**: so when an asset has "
@@ -101,55 +94,28 @@ PARAMS = {
     "description": Param(
         None,
         type=["null", "string"],
-        maxLength=200,
+        maxLength=MAX_DESCRIPTION,
+        pattern=r"^[^'\"`\\\x00-\x1f\x7f]*$(?!\n)",
         section="Data backup",
         title="Description (4.x)",
-        description_md="Shown in the server's job views.",
+        description_md="Shown in the server's job views. Without quotes and backslashes.",
     ),
-    "destination": Param(
-        None,
-        type=["null", "string"],
-        section="Destination (4.x)",
-        description_md="For instance `file:///data/nfs/{cluster}/{tenant}/data`: an empty directory of its own for "
-        "each tenant, apart from log backup. Empty: keep the one set. Never type keys here.",
+    "destination": form.destination(
+        "For instance `file:///data/nfs/{cluster}/{tenant}/data`: an empty directory of its own for each tenant, apart "
+        "from log backup. Empty: keep the one set.",
+        "Destination (4.x)",
     ),
-    "dest_conn_id": Param(
-        None,
-        type=["null", "string"],
-        section="Destination (4.x)",
-        title="Connection with the keys",
-        description_md="For object stores: login is the access id, password the access key, host the endpoint.",
+    "dest_conn_id": form.dest_conn_id(
+        "For object stores: login is the access id, password the access key, host the endpoint.", "Destination (4.x)"
     ),
-    "gate_timeout": Param(
-        1800,
-        type="integer",
-        minimum=10,
-        maximum=604_800,
-        section="Time limits (seconds)",
-        description_md="Wait for log backup to be DOING, and for its proof; before the backup and after it.",
+    "gate_timeout": form.seconds(
+        1800, "Wait for log backup to be DOING, and for its proof; before the backup and after it.", "Log backup"
     ),
-    "backup_timeout": Param(
-        86_400,
-        type="integer",
-        minimum=10,
-        maximum=604_800,
-        section="Time limits (seconds)",
-        description_md="Wait for the end of the backup, which goes on if this passes.",
+    "backup_timeout": form.seconds(
+        86_400, "Wait for the end of the backup, which goes on if this passes.", "Data backup"
     ),
-    "poll_interval": Param(
-        30,
-        type="integer",
-        minimum=1,
-        maximum=3600,
-        section="Time limits (seconds)",
-        description_md="Between two looks.",
-    ),
-    "dry_run": Param(
-        False,
-        type="boolean",
-        section="Dry run",
-        description_md="Read, show the plan and write nothing.",
-    ),
+    "poll_interval": form.poll_interval(30),
+    "dry_run": form.dry_run(),
 }
 
 with DAG(
@@ -165,21 +131,21 @@ with DAG(
     tags=["oceanbase", "backup"],
 ) as dag:
 
-    @task
+    @task(task_display_name="List the clusters")
     def list_clusters(params: Any = None, triggering_asset_events: Any = None) -> list[str]:
-        """One branch a connection."""
+        """One branch a connection: of the asset that has started the run, or of the form."""
         return connections_of(triggering_asset_events) or list(params["oceanbase_conn_ids"])
 
-    @task_group(group_id="cluster")
+    @task_group(group_id="cluster", group_display_name="Data backup of one cluster")
     def cluster(conn_id: str) -> Any:
-        """Everything for one cluster."""
+        """Everything for one cluster: is log backup alive, back up, prove that it can be restored."""
         common = {"oceanbase_conn_id": conn_id, "map_index_template": "{{ task.oceanbase_conn_id }}"}
         writes = common | {"dry_run": "{{ params.dry_run }}", "on_partial_failure": "continue"}
         waits = {"timeout": "{{ params.gate_timeout }}", "poke_interval": "{{ params.poll_interval }}"}
 
-        @task(map_index_template="{{ task.op_args[0] }}")
+        @task(map_index_template="{{ task.op_args[0] }}", task_display_name="Is a backup needed?")
         def needed(conn_id: str, params: Any = None, ti: Any = None, triggering_asset_events: Any = None) -> Any:
-            """Skip the rest where nobody needs a backup; the tenants that do, where that was asked."""
+            """Skip the rest where nobody needs a backup; the tenants that do, where that was asked. Reads only."""
             by_asset = bool(connections_of(triggering_asset_events))
             if params["only_if_needed"] == "no" or (params["only_if_needed"] == "auto" and not by_asset):
                 return None
@@ -195,10 +161,14 @@ with DAG(
             tenants="{{ params.tenants | join(',') }}",
             on_partial_failure="continue",
             group_id="gate",
+            group_display_name="Is log backup alive now?",
             **waits,
         )
         destination = SetDataBackupDestinationOperator(
             task_id="destination",
+            task_display_name="Destination (4.x)",
+            doc_md="Sets `DATA_BACKUP_DEST` of each tenant, if one is given and differs, and reads it back. 3.x has "
+            "one destination for logs and data.",
             tenants=tenants_of(gate),
             destination="{{ params.destination or '' }}",
             dest_conn_id="{{ params.dest_conn_id or '' }}",
@@ -206,6 +176,9 @@ with DAG(
         )
         backup = BackupDatabaseOperator(
             task_id="backup",
+            task_display_name="Back up, until it has ended",
+            doc_md="Sends `ALTER SYSTEM BACKUP [INCREMENTAL] DATABASE` once, or waits for a backup that runs already. "
+            "**Proves**, by the server's history, that every tenant has a set that is SUCCESS and AVAILABLE.",
             tenants=XComArg(destination, "tenants"),
             kind="{{ params.kind }}",
             plus_archivelog="{{ params.plus_archivelog }}",
@@ -215,15 +188,21 @@ with DAG(
             **writes,
         )
 
-        @task(map_index_template="{{ task.op_args[0].oceanbase_conn_id }}")
+        @task(
+            map_index_template="{{ task.op_args[0].oceanbase_conn_id }}",
+            task_display_name="From when on it can be restored",
+        )
         def restore_point(made: Any) -> str:
-            """What log backup must pass; nothing in a dry run."""
+            """What log backup must pass; nothing in a dry run. Asks the server nothing."""
             if made.get("dry_run") or not made.get("restore_point"):
                 raise AirflowSkipException("no data backup was made")
             return str(made["restore_point"])
 
         archived = ArchiveCheckpointSensor(
             task_id="archived",
+            task_display_name="Proof: log backup has passed it",
+            doc_md="Waits until log backup has passed the restore point of the new sets. Before that they cannot be "
+            "restored. Reads only.",
             tenants=XComArg(backup, "tenants"),
             after=restore_point(backup.output),
             on_partial_failure="continue",
@@ -231,9 +210,12 @@ with DAG(
             **waits,
         )
 
-        @task(map_index_template="{{ task.op_args[0].oceanbase_conn_id }}")
+        @task(
+            map_index_template="{{ task.op_args[0].oceanbase_conn_id }}",
+            task_display_name="From when to when can be restored",
+        )
         def windows(made: Any) -> dict[str, Any]:
-            """From when to when each tenant can be restored with it."""
+            """From when to when each tenant can be restored with it, by the server's catalog. Reads only."""
             found = restorable(made["oceanbase_conn_id"], made["restore_points"])
             for name, window in found.items():
                 words = f"from {window['from']} until {window['until']}" if window["restorable"] else window["reason"]
@@ -244,10 +226,14 @@ with DAG(
             trigger_rule=TriggerRule.ALL_DONE,
             outlets=[DATA_BACKUP_ALIAS],
             retries=0,
+            task_display_name="Report of the cluster",
             map_index_template="{{ task.op_args[0] }}",
         )
         def summary(conn_id: str, params: Any = None, outlet_events: Any = None, ti: Any = None) -> dict[str, Any]:
-            """The report of one cluster; red unless every tenant can be restored with the new backup."""
+            """The report of one cluster, in this task's log; red unless every tenant can be restored with the backup.
+
+            Updates the asset of the cluster's data backup, if so.
+            """
             # Nothing but itself skips the first task, so that what it has left is of this run.
             asked = ti.xcom_pull(task_ids="cluster.needed", map_indexes=ti.map_index)
             report = backup_report(conn_id, results_of(ti, steps) | {"needed": asked}, dry_run=params["dry_run"])
@@ -277,9 +263,9 @@ with DAG(
         [asked, found] >> done
         return done
 
-    @task(trigger_rule=TriggerRule.ALL_DONE, retries=0)
+    @task(trigger_rule=TriggerRule.ALL_DONE, retries=0, task_display_name="Report of all clusters")
     def report(conn_ids: Any, reports: Any, ti: Any = None) -> dict[str, Any]:
-        """All clusters in one table; red if one of them has no backup that can be restored."""
+        """All clusters in one table, in this task's log; red if one of them has no backup that can be restored."""
         # Airflow hands over the report of a single cluster bare, and of none as None.
         given = [reports] if isinstance(reports, dict) else reports or []
         whole = backup_fleet(conn_ids or [], given)

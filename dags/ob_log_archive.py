@@ -46,6 +46,7 @@ from airflow.sdk import DAG, Param, TaskGroup, TriggerRule, XComArg, task, task_
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from airflow_ob_provider.assets.oceanbase import LOG_ARCHIVE_ALIAS, log_archive_asset
+from airflow_ob_provider.oceanbase.destination import OPTION_PATTERN
 from airflow_ob_provider.oceanbase.options import COMPRESSIONS, CONCURRENCY_RANGE, LAG_TARGET_RANGE, MODES
 from airflow_ob_provider.operators.archivelog import StartArchivelogOperator, freeze_is_useful, present_state
 from airflow_ob_provider.operators.freeze import MinorFreezeOperator
@@ -62,6 +63,7 @@ from airflow_ob_provider.sensors.archivelog import (
     ArchiveDoingSensor,
     PieceStatusSensor,
 )
+from airflow_ob_provider.task_groups import params as form
 
 log = logging.getLogger(__name__)
 
@@ -69,93 +71,67 @@ log = logging.getLogger(__name__)
 _APPROVED = "{{ params.mandatory_approved or ti.xcom_pull(task_ids='approve_mandatory_mode') is not none }}"
 
 
-def _seconds(default: int, section: str, description: str) -> Param:
-    return Param(default, type="integer", minimum=10, maximum=604_800, section=section, description_md=description)
-
-
 PARAMS = {
-    "oceanbase_conn_ids": Param(
-        ["oceanbase_default"],
-        type="array",
-        items={"type": "string", "pattern": r"^[\w.-]+$"},
-        minItems=1,
-        uniqueItems=True,
-        section="Clusters",
-        title="Connections",
-        description_md="One Airflow connection of type OceanBase a cluster: tenant `sys` (4.x: or a user tenant, for "
-        "itself), ALTER SYSTEM privilege.",
-    ),
-    "tenants": Param(
-        [],
-        type="array",
-        items={"type": "string", "pattern": r"^[A-Za-z_][A-Za-z0-9_$]*$"},
-        uniqueItems=True,
-        section="Clusters",
-        title="Tenants (4.x)",
-        description_md="Empty: all user tenants that are NORMAL. 3.x archives the whole cluster and refuses a list.",
-    ),
+    "oceanbase_conn_ids": form.conn_ids("ALTER SYSTEM privilege"),
+    "tenants": form.tenants(" 3.x archives the whole cluster and refuses a list."),
     "mode": Param(
         "optional",
         type="string",
         enum=list(MODES),
+        values_display={
+            "optional": "optional: users' writes first",
+            "mandatory": "mandatory: log backup first",
+            "keep": "keep: as it is set",
+        },
         section="Log backup",
-        description_md="**optional**: user writes first; logs may be recycled unarchived and the stream breaks. "
-        "**mandatory**: log backup first; user writes may block. **keep**: as it is set. 4.x can change it only while "
-        "log backup is stopped.",
+        title="Mode",
+        description_md="**optional**: users' writes go on, whatever archiving does. Where it cannot keep up, logs may "
+        "be recycled before they are archived: the stream breaks (INTERRUPTED), and nothing can be restored from there "
+        "until a new full data backup. **mandatory**: logs wait until they are archived, so **users' writes may stop** "
+        "when archiving falls behind, for instance when its destination is slow, full or not mounted; a switch to it "
+        "asks for an approval. **keep**: neither is changed. 4.x can change it only while log backup is stopped.",
     ),
     "compression": Param(
         "keep",
         type="string",
         enum=[str(word) for word in COMPRESSIONS],
+        values_display={
+            "disable": "disable: as they are",
+            "enable": "enable: the default, lz4_1.0",
+            "lz4_1.0": "lz4_1.0",
+            "zstd_1.3.8": "zstd_1.3.8",
+            "keep": "keep: as it is set",
+        },
         section="Log backup",
         title="Compression (3.x)",
-        description_md="`enable` is lz4_1.0. 4.x does not compress archived logs, so only `keep` is accepted there.",
+        description_md="Of archived logs; it may change while log backup runs. 4.x does not compress them, so only "
+        "`keep` is accepted there.",
     ),
     "mandatory_approved": Param(
         False,
         type="boolean",
         section="Log backup",
         title="Mandatory mode is approved",
-        description_md="Skip the approval step when a cluster is switched to mandatory mode.",
+        description_md="Skip the approval step when a cluster is switched to mandatory mode, in which **users' writes "
+        "may stop**.",
     ),
     "minor_freeze": Param(
         "advised",
         type="string",
         enum=["advised", "yes", "no"],
+        values_display={"advised": "where it is advised (3.x)", "yes": "yes, always", "no": "no, never"},
         section="Log backup",
         title="Minor freeze first",
         description_md="On 3.x it shortens the start: log backup begins at the latest minor compaction. On 4.x the "
-        "manual does not advise it, and log backup does not need it. **advised**: on 3.x only.",
+        "manual does not advise it, and log backup does not need it.",
     ),
     "restart_interrupted": Param(
         False,
         type="boolean",
         section="Log backup",
         title="Restart an interrupted round",
-        description_md="Stop an INTERRUPTED round and start a new one. **The gap stays**: take a full data backup.",
-    ),
-    "destination": Param(
-        None,
-        type=["null", "string"],
-        section="Destination",
-        description_md="For instance `file:///data/nfs/backup`, mounted on every OBServer. On 4.x each tenant needs an "
-        "empty directory of its own: `file:///data/nfs/{cluster}/{tenant}` (also `{tenant_id}`). Empty: keep the one "
-        "set. Never type keys here: they come from the connection below.",
-    ),
-    "destination_option": Param(
-        None,
-        type=["null", "string"],
-        section="Destination",
-        title="Destination option (3.x)",
-        description_md="For instance `recovery_window=7d&log_archive_piece_switch_interval=1d`. Empty: keep.",
-    ),
-    "piece_switch_interval": Param(
-        None,
-        type=["null", "string"],
-        pattern="^[1-7]d$",
-        section="Destination",
-        title="Piece switch interval (4.x)",
-        description_md="`1d` to `7d`. Empty: keep, or one day. Like the destination, only while log backup is stopped.",
+        description_md="Stop an INTERRUPTED round and start a new one. **The gap stays**: take a full data backup. "
+        "Without it such a cluster, or tenant, is left alone and the run is red.",
     ),
     "lag_target": Param(
         None,
@@ -175,35 +151,44 @@ PARAMS = {
         title="Concurrency (4.1+)",
         description_md="`log_archive_concurrency`, threads a tenant; 0: by the tenant's CPU (4.2+). Empty: keep.",
     ),
-    "dest_conn_id": Param(
+    "destination": form.destination(
+        "For instance `file:///data/nfs/backup`, mounted on every OBServer. On 4.x each tenant needs an empty "
+        "directory of its own: `file:///data/nfs/{cluster}/{tenant}` (also `{tenant_id}`). Empty: keep the one set. It "
+        "changes only while log backup is stopped.",
+    ),
+    "dest_conn_id": form.dest_conn_id(
+        "For `oss://`, `cos://` and 4.x `s3://`, `azblob://`: login is the access id, password the access key, host "
+        "the endpoint.",
+    ),
+    "destination_option": Param(
         None,
         type=["null", "string"],
+        pattern=OPTION_PATTERN,
         section="Destination",
-        title="Connection with the keys",
-        description_md="For `oss://`, `cos://` and 4.x `s3://`, `azblob://`: login is the access id, password the "
-        "access key, host the endpoint.",
+        title="Destination option (3.x)",
+        examples=["recovery_window=7d&log_archive_piece_switch_interval=1d"],
+        description_md="`backup_dest_option`, replaced as a whole: `key=value` joined by `&`, without blanks. Empty: "
+        "keep.",
     ),
-    "freeze_timeout": _seconds(1800, "Time limits (seconds)", "Wait for the freeze; going on without it is harmless."),
-    "start_timeout": _seconds(3600, "Time limits (seconds)", "Wait while an earlier round is STOPPING."),
-    "doing_timeout": _seconds(1800, "Time limits (seconds)", "Wait for DOING, and for the pieces."),
-    "proof_timeout": _seconds(
-        1800,
-        "Time limits (seconds)",
-        "Wait for the checkpoint; it normally lags 2-3 minutes, on 4.x by the lag target.",
+    "piece_switch_interval": Param(
+        None,
+        type=["null", "string"],
+        enum=[None, "", *(f"{days}d" for days in range(1, 8))],
+        values_display={f"{days}d": f"{days} day{'s' if days > 1 else ''}" for days in range(1, 8)},
+        section="Destination",
+        title="Piece switch interval (4.x)",
+        description_md="How much time one piece of the archive holds. Empty: keep, or one day. Like the destination, "
+        "it changes only while log backup is stopped.",
     ),
-    "poll_interval": Param(
-        15,
-        type="integer",
-        minimum=1,
-        maximum=3600,
-        section="Time limits (seconds)",
-        description_md="Between two looks. The server itself moves every 10 s.",
+    "freeze_timeout": form.seconds(1800, "Wait for the freeze; going on without it is harmless.", "Minor freeze"),
+    "start_timeout": form.seconds(3600, "Wait while an earlier round is STOPPING.", "Before the start"),
+    "doing_timeout": form.seconds(1800, "Wait for DOING, and for the pieces.", "Start"),
+    "proof_timeout": form.seconds(
+        1800, "Wait for the checkpoint; it normally lags 2-3 minutes, on 4.x by the lag target.", "Proof"
     ),
-    "dry_run": Param(
-        False,
-        type="boolean",
-        section="Dry run",
-        description_md="Read, show the plan and write nothing. A round that runs already is verified all the same.",
+    "poll_interval": form.poll_interval(),
+    "dry_run": form.dry_run(
+        "Read, show the plan and write nothing. A round that runs already is verified all the same."
     ),
 }
 
@@ -220,14 +205,17 @@ with DAG(
     tags=["oceanbase", "backup"],
 ) as dag:
 
-    @task
+    @task(task_display_name="List the clusters")
     def list_clusters(params: Any = None) -> list[str]:
-        """One branch a connection."""
+        """One branch a connection. Reads the form only."""
         return list(params["oceanbase_conn_ids"])
 
-    @task.branch
+    @task.branch(task_display_name="Is an approval needed?")
     def approval_gate(params: Any = None) -> str:
-        """Only a switch to mandatory mode needs a person. A cluster that cannot be read now is not switched then."""
+        """Only a switch to mandatory mode needs a person. A cluster that cannot be read now is not switched then.
+
+        Reads mode of each cluster; changes nothing.
+        """
         settled = params["mode"] != "mandatory" or params["mandatory_approved"] or params["dry_run"]
         conn_ids, tenants = params["oceanbase_conn_ids"], params["tenants"]
         if settled or not any(switches_to_mandatory(conn_id, tenants) for conn_id in conn_ids):
@@ -236,6 +224,9 @@ with DAG(
 
     approve = ApprovalOperator(
         task_id="approve_mandatory_mode",
+        task_display_name="Approve mandatory mode",
+        doc_md="A person says yes or no: in mandatory mode **users cannot write** while archiving cannot keep up. "
+        "No, or no answer within a day, ends the run before anything is written.",
         subject="Switch OceanBase log backup to mandatory mode?",
         body="Clusters: {{ params.oceanbase_conn_ids | join(', ') }}. "
         "{% if params.tenants %}Tenants: {{ params.tenants | join(', ') }}. {% endif %}"
@@ -245,11 +236,16 @@ with DAG(
         response_timeout=timedelta(days=1),
         retries=0,
     )
-    proceed = EmptyOperator(task_id="proceed", trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
+    proceed = EmptyOperator(
+        task_id="proceed",
+        task_display_name="Approved, or nothing to approve",
+        doc_md="Both ways meet here; changes nothing.",
+        trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
+    )
 
-    @task_group(group_id="cluster")
+    @task_group(group_id="cluster", group_display_name="Log backup of one cluster")
     def cluster(conn_id: str) -> Any:
-        """Everything for one cluster."""
+        """Everything for one cluster: prepare, set, freeze, start, prove."""
         common = {"oceanbase_conn_id": conn_id, "map_index_template": "{{ task.oceanbase_conn_id }}"}
         writes = common | {"dry_run": "{{ params.dry_run }}"}
         # One tenant that fails must not stop the others; the report names it, and is red.
@@ -263,10 +259,21 @@ with DAG(
         restart = {"restart_interrupted": "{{ params.restart_interrupted }}"}
 
         prerequisites = CheckBackupPrerequisitesOperator(
-            task_id="prerequisites", tenants="{{ params.tenants | join(',') }}", **common, **each, **place, **restart
+            task_id="prerequisites",
+            task_display_name="Before the start: prerequisites",
+            doc_md="Checks what must be true before log backup: version, privileges, servers, tenants, destination, "
+            "state. Reads only. **Does not prove** that the destination can be written: only the start does.",
+            tenants="{{ params.tenants | join(',') }}",
+            **common,
+            **each,
+            **place,
+            **restart,
         )
         destination = SetBackupDestinationOperator(
             task_id="destination",
+            task_display_name="Before the start: destination",
+            doc_md="Sets where log backup goes, if one is given and differs, and reads it back: 3.x `backup_dest`, 4.x "
+            "`LOG_ARCHIVE_DEST` of each tenant. Only while log backup is STOP or has no round.",
             tenants=XComArg(prerequisites, "tenants"),
             destination_option="{{ params.destination_option or '' }}",
             piece_switch_interval="{{ params.piece_switch_interval or '' }}",
@@ -276,6 +283,10 @@ with DAG(
         )
         option = SetArchiveOptionOperator(
             task_id="option",
+            task_display_name="1. Mode and compression",
+            doc_md="Sets mode (optional or mandatory), 3.x compression, 4.x lag target and concurrency, where they "
+            "differ, and reads them back. **In mandatory mode users' writes may stop** when archiving falls behind; "
+            "in optional mode logs may be lost to the archive instead.",
             tenants=XComArg(destination, "tenants"),
             mode="{{ params.mode }}",
             compression="{{ params.compression }}",
@@ -287,16 +298,27 @@ with DAG(
             **each,
         )
 
-        with TaskGroup("freeze") as freeze:
+        with TaskGroup(
+            "freeze",
+            group_display_name="2. Minor freeze before the start",
+            tooltip="Brings the start point of log backup near, so that it starts sooner.",
+        ) as freeze:
 
-            @task(task_id="needed", map_index_template="{{ task.op_args[0] }}")
+            @task(
+                task_id="needed",
+                task_display_name="Is a freeze of use?",
+                map_index_template="{{ task.op_args[0] }}",
+            )
             def needed(conn_id: str, params: Any = None) -> None:
-                """A freeze helps a start, and nothing else."""
+                """A freeze helps a start, and nothing else. Reads version and state; skips it where it is of no use."""
                 if useless := freeze_is_useful(conn_id, params["minor_freeze"], params["tenants"]):
                     raise AirflowSkipException(useless)
 
             minor_freeze = MinorFreezeOperator(
                 task_id="minor_freeze",
+                task_display_name="Freeze, until it is on disk",
+                doc_md="Sends `ALTER SYSTEM MINOR FREEZE` and waits until no frozen memtable is left. Best effort: log "
+                "backup starts without it too, maybe more slowly.",
                 tenants=XComArg(option, "tenants"),
                 timeout="{{ params.freeze_timeout }}",
                 **waits,
@@ -306,6 +328,10 @@ with DAG(
 
         start = StartArchivelogOperator(
             task_id="start",
+            task_display_name="2. Start log backup",
+            doc_md="Sends `ALTER SYSTEM ARCHIVELOG` where log backup is STOP; nothing where it runs. SUSPEND goes on "
+            "as the same round, INTERRUPTED fails unless the form allows a restart. **Proves** that the server has "
+            "begun a round, not yet that it archives.",
             tenants=XComArg(option, "tenants"),
             timeout="{{ params.start_timeout }}",
             trigger_rule=TriggerRule.NONE_FAILED,
@@ -315,11 +341,19 @@ with DAG(
             **writes,
         )
 
-        with TaskGroup("verify"):
+        with TaskGroup(
+            "verify",
+            group_display_name="3. and 4. Has it begun, and does it work?",
+            tooltip="DOING everywhere, pieces usable, everything written before now archived. Reads only.",
+        ):
 
-            @task(task_id="round_runs", map_index_template="{{ task.op_args[0].oceanbase_conn_id }}")
+            @task(
+                task_id="round_runs",
+                task_display_name="Does a round run?",
+                map_index_template="{{ task.op_args[0].oceanbase_conn_id }}",
+            )
             def round_runs(started: Any) -> dict[str, int]:
-                """Without a round, as in a dry run, there is nothing to verify."""
+                """Without a round, as in a dry run, there is nothing to verify. Asks the server nothing."""
                 if not started["running"]:
                     raise AirflowSkipException(f"no round runs, log backup is {started['state']}")
                 return dict(started["rounds"])
@@ -327,6 +361,9 @@ with DAG(
             running = round_runs(start.output)
             doing = ArchiveDoingSensor(
                 task_id="doing",
+                task_display_name="3. DOING everywhere",
+                doc_md="Waits until STATUS is DOING for the cluster and every tenant, in the round that was started. "
+                "**Proves** that log backup has begun. INTERRUPTED fails at once.",
                 tenants=XComArg(start, "tenants"),
                 min_round=running,
                 timeout="{{ params.doing_timeout }}",
@@ -335,6 +372,9 @@ with DAG(
             )
             pieces = PieceStatusSensor(
                 task_id="pieces",
+                task_display_name="4. Pieces ACTIVE and AVAILABLE",
+                doc_md="Waits until the newest piece of every tenant is ACTIVE and AVAILABLE. **Proves** that the "
+                "server calls the archive's files usable, and that none is missing or broken.",
                 tenants=XComArg(doing, "tenants"),
                 timeout="{{ params.doing_timeout }}",
                 **sensor,
@@ -342,6 +382,10 @@ with DAG(
             )
             checkpoint = ArchiveCheckpointSensor(
                 task_id="checkpoint",
+                task_display_name="Proof: archived up to now",
+                doc_md="Waits until everything written before *now* (the server's clock, taken at the first look) is "
+                "archived. **This is the proof.** It does not prove that the files can be read back: only a restore "
+                "does.",
                 tenants=XComArg(pieces, "tenants"),
                 after="now",
                 timeout="{{ params.proof_timeout }}",
@@ -354,10 +398,14 @@ with DAG(
             trigger_rule=TriggerRule.ALL_DONE,
             outlets=[LOG_ARCHIVE_ALIAS],
             retries=0,
+            task_display_name="Report of the cluster",
             map_index_template="{{ task.op_args[0] }}",
         )
         def summary(conn_id: str, params: Any = None, outlet_events: Any = None, ti: Any = None) -> dict[str, Any]:
-            """The report of one cluster; red unless log backup is proven, whatever failed before."""
+            """The report of one cluster, in this task's log; red unless log backup is proven, whatever failed before.
+
+            Reads the state once more. Updates the asset of the cluster's log archive, if it is proven.
+            """
             results = results_of(ti, steps)
             now = present_state(conn_id, params["tenants"])
             report = cluster_report(conn_id, results, now, dry_run=params["dry_run"])
@@ -386,9 +434,9 @@ with DAG(
         checkpoint >> done
         return done
 
-    @task(trigger_rule=TriggerRule.ALL_DONE, retries=0)
+    @task(trigger_rule=TriggerRule.ALL_DONE, retries=0, task_display_name="Report of all clusters")
     def report(reports: Any, params: Any = None, ti: Any = None) -> dict[str, Any]:
-        """All clusters in one table; red if one of them is not proven."""
+        """All clusters in one table, in this task's log; red if one of them is not proven."""
         # Airflow hands over the report of a single cluster bare, and of none as None.
         given = [reports] if isinstance(reports, dict) else reports or []
         whole = fleet_report(params["oceanbase_conn_ids"], given, dry_run=params["dry_run"])

@@ -198,6 +198,14 @@ def _connect_connector(
     )
 
 
+def tls_in_use(connection: Any) -> tuple[str, ...]:
+    """Protocol and cipher of an open connection; () without TLS, and for mysqlclient, which shows neither."""
+    holder = getattr(connection, "_socket", None)
+    sock = getattr(connection, "_sock", None) or getattr(holder, "sock", None)
+    cipher = sock.cipher() if isinstance(sock, ssl.SSLSocket) else None
+    return (cipher[1], cipher[0]) if cipher else ()
+
+
 def _not_installed(extra: str) -> AirflowOptionalProviderFeatureException:
     return AirflowOptionalProviderFeatureException(
         f"this connection asks for driver {extra!r}, which is not installed: "

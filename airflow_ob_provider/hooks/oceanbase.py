@@ -16,7 +16,6 @@ from airflow.providers.mysql.hooks.mysql import MySqlHook
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowException
 
-from airflow_ob_provider.exceptions import OceanBaseServerError
 from airflow_ob_provider.hooks.drivers import connect
 from airflow_ob_provider.hooks.failures import (
     RedactingLog,
@@ -27,7 +26,8 @@ from airflow_ob_provider.hooks.failures import (
     statement_error,
     translated,
 )
-from airflow_ob_provider.hooks.settings import ConnectionFieldError, ConnectionSettings, Driver
+from airflow_ob_provider.hooks.settings import ConnectionFieldError, ConnectionSettings, Driver, ocp_url
+from airflow_ob_provider.hooks.tested import told
 from airflow_ob_provider.oceanbase.dialects import Dialect, detect_version, dialect_for
 from airflow_ob_provider.oceanbase.redact import redact, shows_keys
 from airflow_ob_provider.oceanbase.statements import Statement
@@ -115,7 +115,8 @@ class OceanBaseHook(MySqlHook):
     :param oceanbase_conn_id: connection of type ``oceanbase``. Extras: ``tenant``, ``cluster`` (make the login
         ``user@tenant#cluster``), ``driver`` (pymysql, mysqlclient, mysql-connector-python), ``connect_timeout`` 5,
         ``read_timeout`` 15, ``write_timeout`` 15, ``query_timeout`` 10 (all seconds), ``ssl_mode`` (DISABLED,
-        REQUIRED, VERIFY_CA, VERIFY_IDENTITY), ``ssl_ca``, ``ssl_cert``, ``ssl_key``. Other extras are not passed on.
+        REQUIRED, VERIFY_CA, VERIFY_IDENTITY), ``ssl_ca``, ``ssl_cert``, ``ssl_key``; ``ocp_url``, for a
+        link on tasks. Other extras are not passed on.
     :param schema: database, instead of the connection's (``oceanbase`` by default).
     :param label: who asks, for the comment in front of each statement, where there is no task to name (triggers).
     """
@@ -229,26 +230,16 @@ class OceanBaseHook(MySqlHook):
         return _UNSAFE_IN_COMMENT.sub("_", f"airflow-ob-provider {label}")[:200]
 
     def test_connection(self) -> tuple[bool, str]:  # type: ignore[override]  # common-sql has no annotation there
-        """Read-only: version, tenant, cluster and what the account may read and alter."""
+        """Read-only: version, cluster, tenant, privileges found and missing, TLS; see :mod:`.tested`.
+
+        It fails where log backup could not be asked at all, and tells why and what to do.
+        """
         try:
+            ocp_url(self.connection)
             with self.session() as session:
-                version = session.version
-                identity = session.dialect.identity()
-                sees = _can_read_archive(session)
-                note = session.dialect.connection_note(identity)
+                return True, told(session, self.settings)
         except (AirflowException, ValueError) as error:
             return False, redact(str(error))
-        message = (
-            f"OceanBase {version}, tenant {identity.tenant or 'unknown'}, cluster {identity.cluster or 'unknown'} "
-            f"({identity.cluster_id or 'no id'}), account {identity.account or self.settings.user}: "
-            f"{'may' if sees else 'may NOT'} read the log backup views, "
-            f"{'may' if identity.may_alter else 'may NOT'} ALTER SYSTEM"
-        )
-        if note:
-            message += f". {note}"
-        if version.archive_unusable:
-            message += f". {version.archive_unusable}"
-        return True, message
 
     def get_uri(self) -> str:
         """SQLAlchemy URL with every part percent-encoded; extras stay out of it."""
@@ -318,13 +309,3 @@ def _check_harmless(sql: object, parameters: Any) -> None:
 
 def _comment(tag: str) -> str:
     return f"/* {tag} */ "
-
-
-def _can_read_archive(session: OceanBaseSession) -> bool:
-    try:
-        session.dialect.archive()
-    except OceanBaseServerError as error:
-        if error.is_transient:
-            raise
-        return False
-    return True

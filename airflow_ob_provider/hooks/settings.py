@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
+from urllib.parse import urlsplit
+
+from airflow_ob_provider.oceanbase.redact import redact
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
@@ -18,6 +21,7 @@ DIRECT_PORT = 2881
 DEFAULT_SCHEMA = "oceanbase"
 TLS_FILES = ("ssl_ca", "ssl_cert", "ssl_key")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_OCP_URL = "connection field ocp_url must be the http or https address of a page"
 
 
 class ConnectionFieldError(ValueError):
@@ -90,6 +94,28 @@ class ConnectionSettings:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("connection settings hold a password and are not pickled; pickle the connection id")
+
+
+def ocp_url(connection: Connection) -> str:
+    """The address of OCP in the connection's extra, '' if there is none. It becomes a link that everybody sees.
+
+    Not a part of :class:`ConnectionSettings`: a link that is wrong must not end log backup.
+
+    :raises ConnectionFieldError: it is no address of a web page, or holds a login or a secret.
+    """
+    value = _text(_extra_of(connection), "ocp_url")
+    if not value:
+        return ""
+    try:
+        parts = urlsplit(value)
+        known = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        known = False
+    if not known or _CONTROL.search(value) or not _is_utf8(value) or set(' <>"\\`{}|^') & set(value):
+        raise ConnectionFieldError(f"{_OCP_URL}, such as https://ocp.example.com/cluster/1; it is not one")
+    if parts.username is not None or parts.password is not None or redact(value) != value:
+        raise ConnectionFieldError(f"{_OCP_URL}; remove the login or secret in it, because everybody sees the link")
+    return value
 
 
 def compose_login(login: str, tenant: object, cluster: object) -> str:

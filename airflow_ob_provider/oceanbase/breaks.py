@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from airflow_ob_provider.oceanbase.models import ArchiveState, Server
+from airflow_ob_provider.oceanbase.statements import Statement
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ class ForceStop:
     status: str
     """The server's word."""
     round_id: int
-    statements: tuple[str, ...]
-    """What is left to be sent, redacted, for a dry run."""
+    statements: tuple[Statement, ...]
+    """What is left to be sent, for a dry run."""
     before: str
     """The destination as it is, redacted."""
     is_emptied: bool

@@ -194,6 +194,13 @@ _OPTION_KEYS = {
 }
 
 
+_SHAPES = {"duration": r"[0-9]{1,18}(?:us|ms|s|m|h|d)?", "bool": "(?:true|false)", "count": "0"}
+_PAIR = "|".join(f"{key}={_SHAPES[rule.kind]}" for key, rule in _OPTION_KEYS.items())
+OPTION_PATTERN = rf"^(?:(?:{_PAIR})(?:&(?:{_PAIR}))*)?$(?!\n)"
+"""The form of ``backup_dest_option``, for forms; ranges and what excludes each other :meth:`DestinationOption.check`
+knows."""
+
+
 @dataclass(frozen=True)
 class DestinationOption:
     """Value of ``backup_dest_option``: ``key=value`` joined by ``&``; it replaces the old one completely."""

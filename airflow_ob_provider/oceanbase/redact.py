@@ -9,7 +9,7 @@ from urllib.parse import quote, quote_plus, unquote
 
 MASK = "***"
 
-_KEY_NAMES = (
+KEY_NAMES = (
     "access_id",
     "access_key",
     "access_key_id",
@@ -24,8 +24,9 @@ _KEY_NAMES = (
     "password",
     "pwd",
 )
+"""Names that what is secret goes by."""
 # Whatever stands before: backup_password, client_secret and %26access_key (an encoded '&') are names as well.
-_NAME = rf"(?:{'|'.join(_KEY_NAMES)})"
+_NAME = rf"(?:{'|'.join(KEY_NAMES)})"
 # A text may be cut in the middle of a literal, so a literal also ends where the text ends. Any number of backslashes
 # escapes a quote: each representation of a representation doubles them.
 _QUOTED = r"(?:'(?:[^'\\]|\\++.|'')*(?:'|\\*\Z)|\"(?:[^\"\\]|\\++.|\"\")*(?:\"|\\*\Z))"
@@ -65,7 +66,7 @@ _NEAR = _pattern(r"\bnear\s+['\"].*?(?P<line>['\"] at line \d+)?\Z")
 
 def is_secret_name(name: str) -> bool:
     """Whether a parameter of this name holds a secret, however it is written."""
-    return name.strip().lower() in _KEY_NAMES
+    return name.strip().lower() in KEY_NAMES
 
 
 def is_sensitive(text: str) -> bool:

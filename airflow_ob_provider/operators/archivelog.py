@@ -135,7 +135,7 @@ class _SwitchOperator(TenantwiseOperator, WaitingOperator):
     def _dry(
         self, snapshot: ArchiveSnapshot, planned: list[tuple[Step, Script]], progress: _Progress, context: Context
     ) -> dict[str, Any]:
-        plan = self.planned([str(statement) for _, script in planned for statement in script])
+        plan = self.planned([statement for _, script in planned for statement in script])
         facts = plan | {"decisions": [str(step) for step, _ in planned]} | self._facts(snapshot)
         return self.conclude(facts, progress.failures, _names(snapshot), context)
 
@@ -202,7 +202,7 @@ class _SwitchOperator(TenantwiseOperator, WaitingOperator):
             name, statement = step.row.tenant.name, script[0]
             progress.asked.add((name, step.action))
             try:
-                self.hook.execute(statement)
+                self.send(statement)
             except OceanBaseServerError as failure:
                 if not failure.is_transient and not failure.is_state:
                     progress.failures[name] = failure

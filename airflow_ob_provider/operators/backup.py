@@ -179,7 +179,7 @@ class BackupDatabaseOperator(TenantwiseOperator, WaitingOperator):
         progress.remember(context)  # before it is sent: a worker that dies in between must not send it again
         failure: OceanBaseServerError | None = None
         try:
-            self.hook.execute(statement)
+            self.send(statement)
         except OceanBaseServerError as error:
             if not error.is_transient:
                 progress.after = None
@@ -292,12 +292,12 @@ class BackupDatabaseOperator(TenantwiseOperator, WaitingOperator):
         failures: dict[str, Exception] = {
             name: PrerequisitesNotMetError(f"{name}: {why}") for name, why in readiness.obstacles
         }
-        plan = []
+        plan: list[Statement | str] = []
         if decision.turn in {Turn.ATTACH, Turn.WAIT}:
             plan.append(f"wait for the {decision.job}")
         if decision.turn in {Turn.SEND, Turn.WAIT}:
             chosen = tuple(tenant.name for tenant in decision.tenants) if self.names else ()
-            plan.append(str(self.read(lambda dialect: dialect.data_backups.start(self.request, chosen, "0" * 12))))
+            plan.append(self.read(lambda dialect: dialect.data_backups.start(self.request, chosen, "0" * 12)))
         names = [] if readiness.scope is Scope.CLUSTER else [tenant.name for tenant in decision.tenants]
         return self.conclude(self.planned(plan), failures, names, context)
 
@@ -345,10 +345,12 @@ class CancelBackupOperator(WaitingOperator):
         result: dict[str, Any] = {"oceanbase_conn_id": self.oceanbase_conn_id, "changed": False, "statements": []}
         if self.is_dry_run or not running:
             plan = [f"{statement}, which ends the {job}" for job in running]
-            return result | {"jobs": {}} | (self.planned(plan) if self.is_dry_run else {})
+            ends = [f"which ends the {job}" for job in running]
+            sql: list[Statement | str] = [statement, *ends] if running else []
+            return result | {"jobs": {}} | (self.planned(plan, sql=sql) if self.is_dry_run else {})
         result |= {"changed": True, "statements": [str(statement)]}
         try:
-            self.hook.execute(statement)
+            self.send(statement)
         except OceanBaseServerError as error:
             if not error.is_state and not error.may_have_happened:
                 raise

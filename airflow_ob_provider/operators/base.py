@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
 from airflow.sdk import BaseOperator, XComArg
 from airflow.sdk.exceptions import TaskDeferralTimeout
@@ -18,9 +18,10 @@ from airflow_ob_provider.exceptions import (
     WaitTimeoutError,
 )
 from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
-from airflow_ob_provider.links.oceanbase import RunbookLink
+from airflow_ob_provider.links.oceanbase import TASK_LINKS
 from airflow_ob_provider.oceanbase.dialects import Dialect
 from airflow_ob_provider.oceanbase.rows import UnreadableError
+from airflow_ob_provider.oceanbase.sqlplan import SqlPlan
 from airflow_ob_provider.oceanbase.statements import Statement, check_tenant_names
 from airflow_ob_provider.oceanbase.waits import Wait, Waiting
 from airflow_ob_provider.triggers.oceanbase import OceanBaseWaitTrigger
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 _Value = TypeVar("_Value")
+_PLAN = "_sql_plan"
+"""Where a wait carries what the task shows of its SQL: the task that goes on is another process."""
 
 READ_BACK_SECONDS = 20.0
 """How long a change is read back. Parameters reach every server in 2-3 s; ARCHIVELOG, whose answer was lost, may still
@@ -59,11 +62,17 @@ class OceanBaseOperator(BaseOperator):
     :param tenants: 4.x user tenants; None or an empty list means all that are NORMAL. 3.x, which archives the whole
         cluster, refuses a list for all but the minor freeze.
     :param dry_run: log the plan and send nothing but reads; the result has ``dry_run`` and ``plan``.
+
+    Operators that write show their statements, redacted, in the UI under Rendered Templates, as ``sql_plan``: what was
+    sent, or in a dry run would be; while they wait, and when they have ended, whatever came of it.
     """
 
     template_fields: Sequence[str] = ("oceanbase_conn_id", "tenants", "dry_run")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"sql_plan": "sql"}
+    overwrite_rtif_after_execution = True
+    """Airflow stores template fields before a task runs, and because of this again when it defers and ends."""
     ui_color = "#fff4d6"
-    operator_extra_links = (RunbookLink(),)
+    operator_extra_links = TASK_LINKS
 
     def __init__(
         self,
@@ -77,6 +86,17 @@ class OceanBaseOperator(BaseOperator):
         self.oceanbase_conn_id = oceanbase_conn_id
         self.tenants = tenants
         self.dry_run = dry_run  # type: ignore[assignment, method-assign]  # BaseOperator.dry_run() only prints fields
+        self.sql_plan = ""
+        self._plan = SqlPlan()
+
+    def pre_execute(self, context: Any) -> None:
+        """Nothing was sent yet; a task that never gets so far shows nothing."""
+        super().pre_execute(context)
+        self._show(self._plan)
+
+    def _show(self, plan: SqlPlan) -> None:
+        # A new object each time: in dag.test() the tries of a task are shallow copies of one.
+        self._plan, self.sql_plan = plan, str(plan)
 
     @property
     def hook(self) -> OceanBaseHook:
@@ -121,6 +141,18 @@ class OceanBaseOperator(BaseOperator):
             return None
         return seen
 
+    def send(self, statement: Statement) -> None:
+        """Send a statement once, and show it.
+
+        :raises OceanBaseServerError: the server refused it, or the connection was lost.
+        """
+        self._show(self._plan.sent(statement))
+        try:
+            self.hook.execute(statement)
+        except OceanBaseServerError as error:
+            self._show(self._plan.answered(error.errno))
+            raise
+
     def write(
         self, statement: Statement, what: Callable[[Dialect], _Value], accept: Callable[[_Value], bool]
     ) -> _Value:
@@ -131,7 +163,7 @@ class OceanBaseOperator(BaseOperator):
         """
         failure: OceanBaseServerError | None = None
         try:
-            self.hook.execute(statement)
+            self.send(statement)
         except OceanBaseServerError as error:
             if not error.is_transient:
                 raise
@@ -144,11 +176,17 @@ class OceanBaseOperator(BaseOperator):
             f"{statement} was accepted, but within {READ_BACK_SECONDS:g} s its effect was not seen on every server"
         )
 
-    def planned(self, plan: Sequence[str]) -> dict[str, Any]:
-        """The result of a dry run."""
+    def planned(
+        self, plan: Sequence[Statement | str], *, sql: Sequence[Statement | str] | None = None
+    ) -> dict[str, Any]:
+        """The result of a dry run: statements, and words where there is none to show.
+
+        :param sql: what to show as SQL plan instead.
+        """
         for line in plan or ("nothing",):
             self.log.info("Dry run, would do: %s", line)
-        return {"changed": False, "dry_run": True, "plan": list(plan)}
+        self._show(self._plan.planned(plan if sql is None else sql))
+        return {"changed": False, "dry_run": True, "plan": [str(line) for line in plan]}
 
 
 class WaitingOperator(OceanBaseOperator):
@@ -160,7 +198,7 @@ class WaitingOperator(OceanBaseOperator):
         ``execution_timeout`` bounds it too.
     """
 
-    template_fields: Sequence[str] = (*OceanBaseOperator.template_fields, "poll_interval", "timeout")
+    template_fields: Sequence[str] = (*OceanBaseOperator.template_fields, "sql_plan", "poll_interval", "timeout")
 
     def __init__(
         self,
@@ -213,7 +251,7 @@ class WaitingOperator(OceanBaseOperator):
                 poll_interval=float(self.poll_interval),
                 label=label_of(context),
                 seconds=longest.total_seconds(),
-                carry=carry,
+                carry={**carry, _PLAN: self._plan.to_json()},
             ),
             method_name=method,
             timeout=longest + timedelta(seconds=OUTER_SECONDS),
@@ -241,6 +279,8 @@ class WaitingOperator(OceanBaseOperator):
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """A deferral that timed out ends as every other wait that timed out."""
+        carry = ((next_kwargs or {}).get("event") or {}).get("carry")
+        self._show(SqlPlan.of_json(carry.get(_PLAN) if isinstance(carry, Mapping) else None))
         try:
             return super().resume_execution(next_method, next_kwargs, context)
         except TaskDeferralTimeout:
@@ -272,7 +312,7 @@ class WaitingOperator(OceanBaseOperator):
 def carried(event: Mapping[str, Any] | None) -> dict[str, Any]:
     """What the task gave to its wait, from the event that ended it."""
     carry = (event or {}).get("carry")
-    return dict(carry) if isinstance(carry, Mapping) else {}
+    return {key: value for key, value in carry.items() if key != _PLAN} if isinstance(carry, Mapping) else {}
 
 
 def _is_transient(error: BaseException) -> bool:

@@ -13,7 +13,7 @@ from airflow_ob_provider.compliance.check import Check, check, read_policy
 from airflow_ob_provider.compliance.store import ReportStore
 from airflow_ob_provider.exceptions import ComplianceError
 from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
-from airflow_ob_provider.links.oceanbase import ComplianceReportLink, RunbookLink
+from airflow_ob_provider.links.oceanbase import TASK_LINKS, ComplianceReportLink
 from airflow_ob_provider.notifications.oceanbase import ALARM_XCOM
 from airflow_ob_provider.oceanbase.compliance.alarm import alarm
 from airflow_ob_provider.oceanbase.compliance.policy import Policy, PolicyError
@@ -64,7 +64,7 @@ class ArchiveComplianceOperator(BaseOperator):
         "oceanbase_conn_id", "policy", "policy_file", "report_path", "fail_on", "language",
     )  # fmt: skip
     ui_color = "#e3f1e3"
-    operator_extra_links = (ComplianceReportLink(), RunbookLink())
+    operator_extra_links = (ComplianceReportLink(), *TASK_LINKS)
 
     def __init__(
         self,

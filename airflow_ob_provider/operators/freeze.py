@@ -72,7 +72,7 @@ class MinorFreezeOperator(WaitingOperator):
             raise ValueError(f"on_timeout must be one of {', '.join(_ON_TIMEOUT)}; not {self.on_timeout!r}")
         statement, tenant_ids, now = self.read(lambda dialect: _prepare(dialect, names))
         if self.is_dry_run:
-            return self.planned([str(statement)]) | {"oceanbase_conn_id": self.oceanbase_conn_id}
+            return self.planned([statement]) | {"oceanbase_conn_id": self.oceanbase_conn_id}
         result: dict[str, Any] = {
             "oceanbase_conn_id": self.oceanbase_conn_id,
             "changed": True,
@@ -81,7 +81,7 @@ class MinorFreezeOperator(WaitingOperator):
         }
         unanswered: dict[str, str] = {}
         try:
-            self.hook.execute(statement)
+            self.send(statement)
         except OceanBaseServerError as error:
             if error.may_have_happened and waits:
                 self.log.warning("Whether memtables are frozen is not known; looking for it: %s", error)

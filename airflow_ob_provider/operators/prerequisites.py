@@ -44,6 +44,7 @@ class CheckBackupPrerequisitesOperator(TenantwiseOperator):
         "dest_conn_id",
         "restart_interrupted",
     )
+    overwrite_rtif_after_execution = False
 
     def __init__(
         self,

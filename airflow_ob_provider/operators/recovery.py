@@ -78,6 +78,7 @@ class DiagnoseArchiveOperator(OceanBaseOperator):
         *OceanBaseOperator.template_fields,
         "destination", "dest_conn_id", "stuck_after", "waited", "stop_suspended", "report_path", "language",
     )  # fmt: skip
+    overwrite_rtif_after_execution = False
     ui_color = "#e3f1e3"
 
     def __init__(

@@ -17,6 +17,7 @@ from airflow_ob_provider.exceptions import (
 from airflow_ob_provider.oceanbase.changes import Change
 from airflow_ob_provider.oceanbase.dialects import Dialect
 from airflow_ob_provider.oceanbase.models import Scope
+from airflow_ob_provider.oceanbase.statements import Statement
 from airflow_ob_provider.operators.base import OceanBaseOperator
 from airflow_ob_provider.triggers.waiting import ON_PARTIAL_FAILURE
 
@@ -35,7 +36,7 @@ class TenantwiseOperator(OceanBaseOperator):
         does the task.
     """
 
-    template_fields: Sequence[str] = (*OceanBaseOperator.template_fields, "on_partial_failure")
+    template_fields: Sequence[str] = (*OceanBaseOperator.template_fields, "sql_plan", "on_partial_failure")
 
     def __init__(self, *, on_partial_failure: str = "fail", **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -99,7 +100,7 @@ class TenantwiseOperator(OceanBaseOperator):
             if change.refusal and not (dry_run and change.unset)
         }
         if dry_run:
-            lines = [str(statement) for change in changes for statement in change.statements]
+            lines: list[Statement | str] = [statement for change in changes for statement in change.statements]
             lines += [f"{change.place}: {change.refusal}" for change in changes if change.refusal and change.unset]
             return self.conclude(self.planned(lines), failures, _succeeded(changes, failures), context)
         if approve:

@@ -19,7 +19,7 @@ from airflow.sdk.exceptions import (
 from airflow_ob_provider.arguments import check_number
 from airflow_ob_provider.exceptions import WaitReadError
 from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
-from airflow_ob_provider.links.oceanbase import RunbookLink
+from airflow_ob_provider.links.oceanbase import TASK_LINKS
 from airflow_ob_provider.oceanbase.models import Scope
 from airflow_ob_provider.oceanbase.waits import (
     ArchiveDoing,
@@ -74,7 +74,7 @@ class OceanBaseSensor(BaseSensorOperator):
 
     template_fields: Sequence[str] = ("oceanbase_conn_id", "tenants", "poke_interval", "timeout", "on_partial_failure")
     ui_color = "#d7ecff"
-    operator_extra_links = (RunbookLink(),)
+    operator_extra_links = TASK_LINKS
 
     def __init__(
         self,

@@ -20,6 +20,7 @@ def log_archive_gate(
     poke_interval: float | str = 15.0,
     on_partial_failure: str = "fail",
     group_id: str = "log_archive_gate",
+    group_display_name: str = "",
     **kwargs: Any,
 ) -> TaskGroup:
     """Tasks that succeed only while log backup archives, by fresh reads and not by what an earlier run has found.
@@ -35,13 +36,17 @@ def log_archive_gate(
     :param poke_interval: seconds between reads.
     :param on_partial_failure: 4.x: ``"continue"`` goes on with the tenants that pass; they stand in XCom of ``proof``
         under ``tenants``.
+    :param group_display_name: what the graph calls the group, instead of its id.
     :param kwargs: more arguments for all of its tasks, such as ``retries``.
     :return: the group.
     """
-    with TaskGroup(group_id) as gate:
-        names = task(task_id="tenants", map_index_template="{{ task.op_args[0] }}", **kwargs)(_names)(
-            oceanbase_conn_id, tenants
-        )
+    with TaskGroup(
+        group_id,
+        group_display_name=group_display_name,
+        tooltip="Succeeds only while log backup archives, by fresh reads.",
+    ) as gate:
+        whom = {"task_display_name": "Whom it is about", "map_index_template": "{{ task.op_args[0] }}", **kwargs}
+        names = task(task_id="tenants", **whom)(_names)(oceanbase_conn_id, tenants)
         common: dict[str, Any] = {
             "oceanbase_conn_id": oceanbase_conn_id,
             "timeout": timeout,
@@ -50,9 +55,26 @@ def log_archive_gate(
             "map_index_template": "{{ task.oceanbase_conn_id }}",
             **kwargs,
         }
-        doing = ArchiveDoingSensor(task_id="doing", tenants=names, **common)
+        doing = ArchiveDoingSensor(
+            task_id="doing",
+            tenants=names,
+            **{
+                "task_display_name": "DOING now",
+                "doc_md": "Waits for DOING; STOP and INTERRUPTED fail it. Reads only.",
+                **common,
+            },
+        )
         passed = XComArg(doing, "tenants") if on_partial_failure == "continue" else names
-        proof = ArchiveCheckpointSensor(task_id="proof", tenants=passed, after="now", **common)
+        proof = ArchiveCheckpointSensor(
+            task_id="proof",
+            tenants=passed,
+            after="now",
+            **{
+                "task_display_name": "Proof: archived up to now",
+                "doc_md": "Waits until everything written before now (the server's clock) is archived. Reads only.",
+                **common,
+            },
+        )
         doing >> proof
     return gate
 

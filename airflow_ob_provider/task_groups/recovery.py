@@ -50,28 +50,63 @@ def recovery_tasks(*, kind: str, subject: str, moves: bool = False) -> None:
         "stop_suspended": "{{ params.stop_suspended }}",
         "report_path": _REPORTS,
     }
-    diagnose = DiagnoseArchiveOperator(task_id="diagnose", tenants="{{ params.tenants | join(',') }}", **diagnosis)
-    decided = task.branch(task_id="decide")(_decide)(diagnose.output)
-    approve = ApprovalOperator(task_id="approve", subject=subject, body=_PLAN, **_APPROVAL)
-    going = task(task_id="go", trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)(_yes)()
-    allowed = task(task_id="allowed")(_allowed)(diagnose.output)
-    plan = DiagnoseArchiveOperator(task_id="plan", tenants=allowed, **diagnosis)
+    diagnose = DiagnoseArchiveOperator(
+        task_id="diagnose",
+        task_display_name="What is wrong, and what would help",
+        doc_md="Reads catalog, comments, log streams and event history; says what broke, by evidence, and makes the "
+        "plan with its cost. Sends nothing.",
+        tenants="{{ params.tenants | join(',') }}",
+        **diagnosis,
+    )
+    decided = task.branch(task_id="decide", task_display_name="Is anything to be done?")(_decide)(diagnose.output)
+    approve = ApprovalOperator(
+        task_id="approve",
+        task_display_name="Approve the plan",
+        doc_md="A person sees the plan and says yes or no. No, or no answer within a day, ends the run before anything "
+        "is sent.",
+        subject=subject,
+        body=_PLAN,
+        **_APPROVAL,
+    )
+    going = task(task_id="go", task_display_name="Approved", trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)(
+        _yes
+    )()
+    allowed = task(task_id="allowed", task_display_name="Who may be touched")(_allowed)(diagnose.output)
+    plan = DiagnoseArchiveOperator(
+        task_id="plan",
+        task_display_name="The plan, made anew",
+        doc_md="The same reading once more, for those of the approved plan: what was healed meanwhile is left alone. "
+        "Sends nothing.",
+        tenants=allowed,
+        **diagnosis,
+    )
     force = _force_group(plan)
-    ready = task(task_id="ready", trigger_rule=TriggerRule.NONE_FAILED)(_yes)()
+    ready = task(task_id="ready", task_display_name="Ready to begin", trigger_rule=TriggerRule.NONE_FAILED)(_yes)()
     restart = restart_group(_CONN, XComArg(plan), ready, destination=_DESTINATION, dest_conn_id=_KEYS)
-    over = task(task_id="over", trigger_rule=TriggerRule.ALL_DONE)(_over)(going)
-    left = DiagnoseArchiveOperator(task_id="left", tenants=allowed, **diagnosis)
+    over = task(task_id="over", task_display_name="The steps are over", trigger_rule=TriggerRule.ALL_DONE)(_over)(going)
+    left = DiagnoseArchiveOperator(
+        task_id="left",
+        task_display_name="Is anything left to do?",
+        doc_md="The same reading at the end: **proves** that the plan is empty, or tells what is left. Sends nothing.",
+        tenants=allowed,
+        **diagnosis,
+    )
     check = ArchiveComplianceOperator(
         task_id="check",
+        task_display_name="Compliance check",
+        doc_md="Judges log backup by the policy and writes the report. **Proves** what the catalog says, not that "
+        "files can be read back. Reads only.",
         policy="{{ params.policy | tojson if params.policy else '' }}",
         report_path=_REPORTS,
         language="{{ params.language }}",
         fail_on="never",
         **common,
     )
-    summary = task(task_id="summary", trigger_rule=TriggerRule.ALL_DONE, retries=0)(_summary)(kind)
+    summary = task(
+        task_id="summary", task_display_name="Report, and ledger", trigger_rule=TriggerRule.ALL_DONE, retries=0
+    )(_summary)(kind)
 
-    task(task_id="cluster")(_cluster)() >> diagnose
+    task(task_id="cluster", task_display_name="Which cluster")(_cluster)() >> diagnose
     decided >> [approve, going]
     approve >> going >> allowed >> plan >> force >> ready
     [plan, ready] >> restart >> over >> [left, check]
@@ -80,10 +115,16 @@ def recovery_tasks(*, kind: str, subject: str, moves: bool = False) -> None:
 
 def _force_group(plan: DiagnoseArchiveOperator) -> TaskGroup:
     """3.x: a round that does not stop is ended by force, when a person has said so to that alone."""
-    with TaskGroup("force") as group:
-        needed = task.branch(task_id="needed")(_force_needed)(plan.output)
+    with TaskGroup(
+        "force",
+        group_display_name="Stop by force (3.x)",
+        tooltip="CANCEL ALL BACKUP FORCE, only for a round that is stuck in STOPPING, on an approval of its own.",
+    ) as group:
+        needed = task.branch(task_id="needed", task_display_name="Is force needed?")(_force_needed)(plan.output)
         approve = ApprovalOperator(
             task_id="approve",
+            task_display_name="Approve force",
+            doc_md="A person says yes or no to this statement alone: it ends **every** backup of the cluster.",
             subject="End OceanBase log backup by force?",
             body="`ALTER SYSTEM CANCEL ALL BACKUP FORCE` ends **every** backup of the cluster, a running data backup "
             "too, and empties `backup_dest`. It is then set to {{ params.destination or 'nothing: give one' }}.\n\n"
@@ -92,6 +133,10 @@ def _force_group(plan: DiagnoseArchiveOperator) -> TaskGroup:
         )
         stop = ForceStopArchiveOperator(
             task_id="stop",
+            task_display_name="End it by force, set the destination",
+            doc_md="Sends `ALTER SYSTEM CANCEL ALL BACKUP FORCE` once, waits for STOP and sets the new destination. "
+            "**It cancels every backup of the cluster** and empties `backup_dest`. Log backup stays stopped until "
+            "it is started.",
             oceanbase_conn_id=_CONN,
             confirm=True,
             destination=_DESTINATION,

@@ -42,27 +42,62 @@ def restart_group(
     common: dict[str, Any] = {"oceanbase_conn_id": oceanbase_conn_id, "on_partial_failure": "continue"}
     polls = {"poll_interval": "{{ params.poll_interval }}"}
     pokes = {"poke_interval": "{{ params.poll_interval }}"}
-    with TaskGroup(group_id) as group:
-        stop_for = _who("stop_whom", plan, "stop")
+    with TaskGroup(
+        group_id,
+        group_display_name="Stop, move, start, full backup, proof",
+        tooltip="Each step for those tenants only that the plan names for it.",
+    ) as group:
+        stop_for = _who("stop_whom", plan, "stop", shown="Whom to stop")
         stop = StopArchivelogOperator(
-            task_id="stop", tenants=stop_for, confirm=True, timeout="{{ params.stop_timeout }}", **polls, **common
+            task_id="stop",
+            task_display_name="Stop log backup (a gap)",
+            doc_md="Sends `ALTER SYSTEM NOARCHIVELOG` and waits for STOP. **Makes a gap**: what is written until the "
+            "next start is in no round, and older backups cannot be restored past it.",
+            tenants=stop_for,
+            confirm=True,
+            timeout="{{ params.stop_timeout }}",
+            **polls,
+            **common,
         )
-        move_for = _who("move_whom", plan, "set_destination")
+        move_for = _who("move_whom", plan, "set_destination", shown="Whose destination to set")
         move = SetBackupDestinationOperator(
-            task_id="destination", tenants=move_for, destination=destination, dest_conn_id=dest_conn_id, **common
+            task_id="destination",
+            task_display_name="Set the destination",
+            doc_md="Sets where log backup goes, where it differs, and reads it back; only in STOP.",
+            tenants=move_for,
+            destination=destination,
+            dest_conn_id=dest_conn_id,
+            **common,
         )
         # Whatever became of the steps before: log backup that was stopped must not be left so.
-        start_for = _who("start_whom", plan, "start", "resume", ready=ready)
+        start_for = _who("start_whom", plan, "start", "resume", shown="Whom to start or resume", ready=ready)
         start = StartArchivelogOperator(
-            task_id="start", tenants=start_for, timeout="{{ params.stop_timeout }}", **polls, **common
+            task_id="start",
+            task_display_name="Start, or resume, log backup",
+            doc_md="Sends `ALTER SYSTEM ARCHIVELOG` in STOP (a new round), or resumes what was suspended (the same "
+            "round, no gap); nothing where it runs. Also when a step before has failed: log backup is not left "
+            "stopped.",
+            tenants=start_for,
+            timeout="{{ params.stop_timeout }}",
+            **polls,
+            **common,
         )
-        watch_for = _who("watch_whom", plan, "wait_doing")
+        watch_for = _who("watch_whom", plan, "wait_doing", shown="Whom to watch")
         doing = ArchiveDoingSensor(
-            task_id="doing", tenants=watch_for, timeout="{{ params.doing_timeout }}", **pokes, **common
+            task_id="doing",
+            task_display_name="DOING",
+            doc_md="Waits until log backup is DOING. INTERRUPTED fails at once. Reads only.",
+            tenants=watch_for,
+            timeout="{{ params.doing_timeout }}",
+            **pokes,
+            **common,
         )
-        backup_for = _who("back_up_whom", plan, "full_backup", "wait_backup")
+        backup_for = _who("back_up_whom", plan, "full_backup", "wait_backup", shown="Whom to back up")
         backup = BackupDatabaseOperator(
             task_id="backup",
+            task_display_name="Full backup: the gap ends",
+            doc_md="Takes a full data backup, or waits for one that runs. Only a full one inside the new round ends "
+            "the gap.",
             tenants=backup_for,
             kind="full",
             description="after a restart of log backup",
@@ -70,9 +105,13 @@ def restart_group(
             **polls,
             **common,
         )
-        prove_for = _who("prove_whom", plan, "full_backup", "wait_backup", "wait_checkpoint")
+        prove_for = _who(
+            "prove_whom", plan, "full_backup", "wait_backup", "wait_checkpoint", shown="Whose proof to wait for"
+        )
         archived = ArchiveCheckpointSensor(
             task_id="archived",
+            task_display_name="Proof: log backup has passed it",
+            doc_md="Waits until everything written before now is archived, the full backup too. Reads only.",
             tenants=prove_for,
             after="now",
             timeout="{{ params.proof_timeout }}",
@@ -84,9 +123,10 @@ def restart_group(
     return group
 
 
-def _who(task_id: str, plan: XComArg, *steps: str, ready: Any = None) -> Any:
+def _who(task_id: str, plan: XComArg, *steps: str, shown: str, ready: Any = None) -> Any:
     """A task that names the tenants that need one of these steps (None: the whole cluster), or skips the step.
 
+    :param shown: what the graph calls it.
     :param ready: run whatever the tasks before have come to, if this one has succeeded.
     """
     anyway = ready is not None
@@ -96,9 +136,9 @@ def _who(task_id: str, plan: XComArg, *steps: str, ready: Any = None) -> Any:
             raise AirflowSkipException("nothing has begun")
         return tenants_for(plan, steps)
 
-    whom.__doc__ = f"Who needs: {', '.join(steps)}."
+    whom.__doc__ = f"Who needs, by the plan: {', '.join(steps)}. Skips the step where nobody does; sends nothing."
     rule = TriggerRule.ALL_DONE if anyway else TriggerRule.NONE_FAILED
-    return task(task_id=task_id, trigger_rule=rule)(whom)(plan, ready)
+    return task(task_id=task_id, task_display_name=shown, trigger_rule=rule)(whom)(plan, ready)
 
 
 def tenants_for(plan: Mapping[str, Any] | None, steps: Sequence[str]) -> list[str] | None:

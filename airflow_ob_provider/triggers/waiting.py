@@ -111,14 +111,15 @@ class ProgressLog:
         self._shown = 0.0
 
     def show(self, waiting: Waiting, waited: timedelta) -> None:
-        """Log one verdict, if it is news, and how long it has been waited for by the server's clock."""
+        """Log one verdict, if it is news, how long it has been waited for by the server's clock, and what to expect."""
         now = time.monotonic()
         if waiting.reason == self._reason and now - self._shown < LOG_EVERY_SECONDS:
             return
         self._reason, self._shown = waiting.reason, now
         share = "" if waiting.progress is None else f", {waiting.progress:.0%} done"
+        expected = f", {waiting.expected}" if waiting.expected else ""
         level = self._log.warning if waiting.unknown else self._log.info
-        level("Waiting for %.0f s%s: %s", waited.total_seconds(), share, waiting.reason)
+        level("Waiting for %.0f s%s%s: %s", waited.total_seconds(), share, expected, waiting.reason)
 
 
 def label_of(context: Context) -> str:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import pytest
-from airflow.sdk import BaseOperator, BaseOperatorLink
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG, BaseOperator, BaseOperatorLink
 from airflow.sdk.execution_time.xcom import XCom
 from airflow.sdk.types import TaskInstanceKey
 
-from airflow_ob_provider.links.oceanbase import ComplianceReportLink, RunbookLink
+from airflow_ob_provider.links.oceanbase import ComplianceReportLink, OcpLink, RunbookLink, RunReportLink
 from airflow_ob_provider.operators.archivelog import StartArchivelogOperator
 from airflow_ob_provider.operators.compliance import ArchiveComplianceOperator
+from airflow_ob_provider.sensors.archivelog import ArchiveDoingSensor
 
 KEY = TaskInstanceKey(dag_id="d", task_id="t", run_id="r", try_number=1, map_index=-1)
 
@@ -49,12 +51,21 @@ def linked(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Any]:
     return link
 
 
-PLACES = ["/kept/ob-1/reports/20260301T120000Z.en.html", "s3://c@bucket/kept/ob-1/reports/20260301T120000Z.en.html"]
+PLACES = [
+    "file:///kept/ob-1/reports/20260301T120000Z.en.html",
+    "/kept/ob-1/reports/20260301T120000Z.en.html",
+    "s3://c@bucket/kept/ob-1/reports/20260301T120000Z.en.html",
+]
 
 
 @pytest.mark.parametrize("path", PLACES)
-def test_without_a_web_server_it_is_the_file(linked: Callable[[Any], Any], path: str) -> None:
-    assert linked({"files": {"en.html": path, "md": "x"}}) == path
+def test_without_a_web_server_there_is_nothing_that_a_browser_opens(linked: Callable[[Any], Any], path: str) -> None:
+    assert linked({"files": {"en.html": path, "md": "x"}}) == ""
+
+
+def test_a_folder_that_is_a_web_server(linked: Callable[[Any], Any]) -> None:
+    page = "https://kept.example.com/ob-1/reports/20260301T120000Z.en.html"
+    assert linked({"files": {"en.html": page}}) == page
 
 
 @pytest.mark.parametrize("url", ["https://reports.example.com/ob", "https://reports.example.com/ob/"])
@@ -76,9 +87,74 @@ def test_without_a_report_there_is_no_link(
     assert linked(result) == ""
 
 
-def test_checks_have_both_links() -> None:
+def test_checks_have_all_links() -> None:
     assert [type(link) for link in ArchiveComplianceOperator.operator_extra_links] == [
         ComplianceReportLink,
+        OcpLink,
+        RunReportLink,
         RunbookLink,
     ]
     assert ComplianceReportLink().name == "Compliance report"
+
+
+# --- OCP ---
+
+
+def ocp_of(task: BaseOperator) -> str:
+    return OcpLink().get_link(task, ti_key=KEY)
+
+
+def test_it_leads_to_the_page_of_the_cluster(add_connection: Callable[..., str]) -> None:
+    conn_id = add_connection({"conn_type": "oceanbase", "host": "db", "login": "root"}, ocp_url="https://ocp/cluster/1")
+    assert ocp_of(StartArchivelogOperator(task_id="t", oceanbase_conn_id=conn_id)) == "https://ocp/cluster/1"
+    assert ocp_of(ArchiveDoingSensor(task_id="t", oceanbase_conn_id=conn_id)) == "https://ocp/cluster/1"
+    assert ocp_of(ArchiveComplianceOperator(task_id="t", oceanbase_conn_id=conn_id)) == "https://ocp/cluster/1"
+
+
+@pytest.mark.parametrize("extra", [{}, {"ocp_url": None}, {"ocp_url": "https://root:pw@ocp"}, {"ocp_url": "ocp"}])
+def test_without_an_address_that_may_be_shown_there_is_no_link(
+    add_connection: Callable[..., str], extra: dict[str, Any]
+) -> None:
+    conn_id = add_connection({"conn_type": "oceanbase", "host": "db", "login": "root"}, **extra)
+    assert ocp_of(StartArchivelogOperator(task_id="t", oceanbase_conn_id=conn_id)) == ""
+
+
+@pytest.mark.parametrize("conn_id", ["nowhere", "", "{{ params.oceanbase_conn_id }}", None, ["a"]])
+def test_a_task_that_never_knew_its_connection_has_no_link(conn_id: Any) -> None:
+    assert ocp_of(StartArchivelogOperator(task_id="t", oceanbase_conn_id=conn_id)) == ""
+    assert ocp_of(BaseOperator(task_id="t")) == ""
+
+
+# --- the report of the run ---
+
+RUN = TaskInstanceKey(
+    dag_id="my dag", task_id="t", run_id="manual__2026-01-01T00:00:00+00:00", try_number=1, map_index=-1
+)
+
+
+@pytest.mark.parametrize("name", ["report", "summary", "fleet"])
+def test_it_leads_to_the_task_that_tells_the_report(name: str) -> None:
+    with DAG("d", schedule=None, tags=["oceanbase"]):
+        task = StartArchivelogOperator(task_id="t")
+        task >> EmptyOperator(task_id=name)
+    link = RunReportLink().get_link(task, ti_key=RUN)
+    assert link == f"dags/my%20dag/runs/manual__2026-01-01T00%3A00%3A00%2B00%3A00/tasks/{name}"
+    base = "https://airflow.example.com/team-a/"
+    assert urljoin(base, link).startswith(base), "it stays below Airflow's own path"
+
+
+def test_the_report_of_all_clusters_comes_first() -> None:
+    with DAG("d", schedule=None, tags=["oceanbase"]):
+        task = StartArchivelogOperator(task_id="t")
+        task >> [EmptyOperator(task_id="summary"), EmptyOperator(task_id="report")]
+    assert RunReportLink().get_link(task, ti_key=KEY) == "dags/d/runs/r/tasks/report"
+
+
+def test_a_run_without_a_report_has_no_link() -> None:
+    with DAG("d", schedule=None, tags=["oceanbase"]):
+        task = StartArchivelogOperator(task_id="t")
+    with DAG("e", schedule=None, tags=["sales"]):
+        other = StartArchivelogOperator(task_id="t")
+        other >> EmptyOperator(task_id="report")
+    for one in (task, other, StartArchivelogOperator(task_id="t")):
+        assert RunReportLink().get_link(one, ti_key=KEY) == ""

@@ -218,6 +218,29 @@ class Policy(_Model):
         }
 
 
+_TENANT_FIELDS: dict[str, Any] = {"type": "object", "propertyNames": {"enum": list(Limits.model_fields)}}
+POLICY_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "version": {"const": 1},
+        "cluster": {"type": ["string", "null"]},
+        "check_max_age": {"type": ["number", "string"]},
+        "defaults": _TENANT_FIELDS,
+        "tenants": {"type": "object", "additionalProperties": _TENANT_FIELDS},
+        "waivers": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "propertyNames": {"enum": list(Waiver.model_fields)},
+                "required": [name for name, item in Waiver.model_fields.items() if item.is_required()],
+            },
+        },
+    },
+}
+"""JSON schema of a policy's fields, for forms. It knows their names; :meth:`Policy.parse` also judges their values."""
+
+
 def _words(error: ValidationError, fields: Mapping[str, Any]) -> str:
     """Each field that is wrong, its value, and what is legal; ``fields`` are those of the outermost mapping."""
     found = []

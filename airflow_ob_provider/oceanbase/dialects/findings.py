@@ -39,7 +39,11 @@ def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
 
 def privilege(dialect: _Asked, *, administrator: str) -> Finding:
     """ALTER SYSTEM."""
-    identity = dialect.identity()
+    return privilege_of(dialect.identity(), administrator=administrator)
+
+
+def privilege_of(identity: Identity, *, administrator: str) -> Finding:
+    """As :func:`privilege`, of what was read already."""
     expected = "ALTER SYSTEM on *.* and SELECT on oceanbase.*"
     if not identity.grants:
         return Finding("privilege", Level.UNKNOWN, "SHOW GRANTS gave no answer", expected)

@@ -59,7 +59,7 @@ def force_stop_state(dialect: V3Dialect, wanted: Destination) -> ForceStop:
         state,
         rows[0].status,
         rows[0].round_id,
-        tuple(str(statement) for statement in left),
+        tuple(left),
         _shown(place),
         is_emptied=is_emptied,
         is_wanted=is_wanted,

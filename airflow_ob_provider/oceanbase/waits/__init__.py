@@ -45,7 +45,7 @@ __all__ = [
 _KINDS: dict[str, type[Wait]] = {
     cls.__name__: cls for cls in (ArchiveDoing, ArchiveStopped, CheckpointPassed, PiecesReady, FreezeDone, BackupDone)
 }
-_MOMENTS = {"since", "after", "missing_since"}
+_MOMENTS = {"since", "after", "missing_since", "seen", "seen_at"}
 
 
 def from_wire(data: Mapping[str, Any]) -> Wait:

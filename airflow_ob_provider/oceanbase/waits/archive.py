@@ -22,8 +22,28 @@ START_GRACE_SECONDS = 60.0
 """How long STOP is still believed to be on its way up: the RootService acts in passes of up to 10 s while a round
 starts, and 4.x switches the mode first and starts the round in a later pass."""
 
+PACE_SECONDS = 120.0
+"""How long a checkpoint is watched before its pace tells anything: the server moves it in steps of up to a minute."""
+LONGEST_SECONDS = 7 * 86_400.0
+"""What would take longer at its pace stands still, for all that anybody can tell."""
+_USUAL_START = {
+    Scope.CLUSTER: "a start usually takes 10 s to some minutes, longer where the last minor compaction is long ago",
+    Scope.TENANT: "a start usually takes 10 to 90 s",
+}
+_USUAL_STOP = {
+    Scope.CLUSTER: "a stop usually takes 10 to 20 s",
+    Scope.TENANT: "a stop usually takes less than a minute",
+}
+_USUAL_LAG = {
+    Scope.CLUSTER: "the checkpoint is usually 2 to 3 minutes behind",
+    Scope.TENANT: "the checkpoint is usually behind by archive_lag_target, 120 s unless set",
+}
+"""By the passes of the RootService (3.1.5 source, ob_log_archive_scheduler.cpp: 10 s while starting and stopping, 50 s
+while archiving) and of 4.x (2 s, or 10 and 50 s): what a healthy server needs, no promise."""
+
 _AT_REST = frozenset({ArchiveState.STOP, ArchiveState.SUSPENDING, ArchiveState.SUSPEND})
 """States that nothing but a statement leads out of."""
+_RISING = frozenset({ArchiveState.PREPARE, ArchiveState.BEGINNING})
 
 RECOVERY = (
     "An interrupted log backup never heals by itself. Fix the cause (destination mounted and writable on every "
@@ -77,10 +97,12 @@ class ArchiveDoing(Wait):
         if pending or missing:
             parts = [_states(pending)] if pending else []
             parts += [f"no archive row yet: {few(tenant.name for tenant in missing)}"] if missing else []
+            rises = all(row.state in _RISING for row in pending)
             return Waiting(
                 f"{doing} of {total} are DOING; {'; '.join(parts)}",
                 doing / total,
                 unknown=any(row.state is ArchiveState.UNKNOWN for row in pending),
+                usual=_USUAL_START[snapshot.scope] if rises else "",
             )
         users = snapshot.select(self.tenants)
         return Ready(
@@ -121,7 +143,9 @@ class ArchiveStopped(Wait):
         return Waiting(
             f"not stopped yet: {_states(pending)} (STOPPING lasts while an OBServer is down or the destination "
             "cannot be written)",
+            1 - len(pending) / len(rows),
             unknown=any(row.state is ArchiveState.UNKNOWN for row in pending),
+            usual=_USUAL_STOP[snapshot.scope] if all(row.state is ArchiveState.STOPPING for row in pending) else "",
         )
 
 
@@ -132,8 +156,36 @@ class CheckpointPassed(Wait):
     reads = "archive"
     after: datetime | None = None
     tenants: tuple[str, ...] = ()
+    seen: datetime | None = None
+    """The lowest checkpoint when it was first seen; from it, how fast it moves."""
+    seen_at: datetime | None = None
+    """When that was, by the server's clock."""
+    seen_rows: int = 0
+    """Of how many rows it was the lowest: of others it says nothing."""
 
     def begun(self, snapshot: Snapshot) -> Self:
+        """Also remembers a checkpoint to measure the pace from."""
+        wait = self._with_moment(snapshot)
+        if not isinstance(snapshot, ArchiveSnapshot):
+            return wait
+        rows = _proving(snapshot.of(wait.tenants), wait.tenants)
+        lowest = _lowest(rows)
+        if lowest is None or (wait.seen and wait.seen <= lowest and wait.seen_rows == len(rows)):
+            return wait
+        return replace(wait, seen=lowest, seen_at=snapshot.read_at, seen_rows=len(rows))
+
+    def _left(self, rows: tuple[ArchiveRow, ...], after: datetime, now: datetime) -> float | None:
+        """Seconds until the lowest checkpoint is there, at the pace it has gone since it was first seen."""
+        lowest = _lowest(rows)
+        if lowest is None or self.seen is None or self.seen_at is None or self.seen_rows != len(rows):
+            return None
+        watched, moved = (now - self.seen_at).total_seconds(), (lowest - self.seen).total_seconds()
+        if watched < PACE_SECONDS or moved <= 0:
+            return None
+        left = max((after - lowest).total_seconds(), 0.0) * watched / moved
+        return left if left <= LONGEST_SECONDS else None
+
+    def _with_moment(self, snapshot: Snapshot) -> Self:
         """Fixes ``after`` at the server's now if no moment was given; a bare time is the server's local time.
 
         Now is the moment that everything written so far lies before: the server's clock, or where tenants have a
@@ -155,11 +207,9 @@ class CheckpointPassed(Wait):
         if early:
             return early
         snapshot = snapshot.of(self.tenants)
-        # The cluster's own checkpoint is the lowest of all tenants, so named tenants are judged by their own rows;
-        # those are deleted when the round has stopped.
         governing = _governing(snapshot, self.tenants)
         running = any(row.state.is_running for row in governing)
-        rows = snapshot.select(self.tenants) if self.tenants and running else _judged(snapshot, self.tenants)
+        rows = _proving(snapshot, self.tenants)
         late_start = [row for row in governing if row.started and row.started > after]
         if late_start:
             return Terminal(
@@ -189,11 +239,31 @@ class CheckpointPassed(Wait):
         parts += [f"the round has not begun: {_states(rising)}"] if rising else []
         parts += [f"cannot be judged: {_times(doubtful, 'checkpoint')}"] if doubtful else []
         parts += [f"no archive row yet: {few(tenant.name for tenant in missing)}"] if missing else []
+        moves = not (rising or missing or doubtful) and all(row.state is ArchiveState.DOING for row in pending)
         return Waiting(
             f"the checkpoint has not reached {to_json(after)}: {'; '.join(parts)}",
             (len(rows) - len(pending)) / max(len(rows) + len(missing), 1),
             unknown=bool(doubtful),
+            left=self._left(rows, after, snapshot.read_at) if moves else None,
+            usual=_USUAL_LAG[snapshot.scope] if moves else "",
         )
+
+
+def _proving(snapshot: ArchiveSnapshot, tenants: tuple[str, ...]) -> tuple[ArchiveRow, ...]:
+    """The rows whose checkpoint counts.
+
+    The cluster's own is the lowest of all tenants, so named tenants are judged by their own rows; those are deleted
+    when the round has stopped.
+    """
+    running = any(row.state.is_running for row in _governing(snapshot, tenants))
+    return snapshot.select(tenants) if tenants and running else _judged(snapshot, tenants)
+
+
+def _lowest(rows: Iterable[ArchiveRow]) -> datetime | None:
+    """The lowest checkpoint; None while one of them has none."""
+    found = [row.checkpoint for row in rows]
+    known = [checkpoint for checkpoint in found if checkpoint]
+    return min(known) if known and len(known) == len(found) else None
 
 
 def _governing(snapshot: ArchiveSnapshot, tenants: tuple[str, ...]) -> tuple[ArchiveRow, ...]:
@@ -233,7 +303,7 @@ def _interrupted(snapshot: ArchiveSnapshot, tenants: tuple[str, ...]) -> Termina
 
 def _has_begun(row: ArchiveRow) -> bool:
     """Whether the round's start is final: while it is on its way up, the common start of all tenants may still move."""
-    return row.started is not None and row.state not in {ArchiveState.PREPARE, ArchiveState.BEGINNING}
+    return row.started is not None and row.state not in _RISING
 
 
 def _is_doubtful(row: ArchiveRow, now: datetime) -> bool:

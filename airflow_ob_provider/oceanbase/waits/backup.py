@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from airflow_ob_provider.oceanbase.data_backup import BackupPart, BackupSnapshot, JobState
 from airflow_ob_provider.oceanbase.models import to_json
-from airflow_ob_provider.oceanbase.waits.base import Ready, Snapshot, Terminal, Verdict, Wait, Waiting
+from airflow_ob_provider.oceanbase.waits.base import Ready, Snapshot, Terminal, Verdict, Wait, Waiting, time_left
 from airflow_ob_provider.oceanbase.words import few
 
 UNSEEN_SECONDS = 300.0
@@ -135,12 +135,11 @@ def kind_word(is_full: bool | None) -> str:
 def _under_way(snapshot: BackupSnapshot) -> Waiting:
     share = snapshot.share
     parts = few(_progress(part, snapshot.read_at) for part in snapshot.parts) or "no tenant yet"
-    left = _left(snapshot.started, snapshot.read_at, share)
-    expected = f", about {left} s to go at this pace" if left is not None else ""
     return Waiting(
-        f"data backup {snapshot.job_id} is {snapshot.words}{expected}: {parts}",
+        f"data backup {snapshot.job_id} is {snapshot.words}: {parts}",
         share,
         unknown=snapshot.state is JobState.UNKNOWN,
+        left=time_left(snapshot.started, snapshot.read_at, share),
     )
 
 
@@ -148,12 +147,5 @@ def _progress(part: BackupPart, now: datetime) -> str:
     share = part.share
     if part.state.is_over or share is None:
         return str(part)
-    left = _left(part.started, now, share)
-    return f"{part} ({share:.0%}{f', about {left} s to go' if left is not None else ''})"
-
-
-def _left(started: datetime | None, now: datetime, share: float | None) -> int | None:
-    """Seconds, if it goes on as it has gone so far; None before a tenth of it is done."""
-    if started is None or not share or share < 0.1 or now <= started:
-        return None
-    return round((now - started).total_seconds() * (1 - share) / share)
+    left = time_left(part.started, now, share)
+    return f"{part} ({share:.0%}{f', about {left:.0f} s to go' if left is not None else ''})"

@@ -28,6 +28,17 @@ class Waiting:
     progress: float | None = None
     """From 0 to 1, where there is a measure."""
     unknown: bool = False
+    left: float | None = None
+    """Seconds until it is there if it goes on as it has gone so far; None where nothing tells."""
+    usual: str = ""
+    """How long it usually takes, where that is known of the server and nothing tells more; '' where it is not."""
+
+    @property
+    def expected(self) -> str:
+        """What is to be expected, in words; '' where nothing is known."""
+        if self.left is not None:
+            return f"about {self.left:.0f} s to go at this pace"
+        return self.usual
 
 
 @dataclass(frozen=True)
@@ -69,6 +80,13 @@ class Wait:
     def to_wire(self) -> dict[str, Any]:
         """Plain JSON for trigger arguments and events."""
         return {"kind": type(self).__name__, **to_json(asdict(self))}
+
+
+def time_left(began: datetime | None, now: datetime, share: float | None) -> float | None:
+    """Seconds, if it goes on as it has gone since it began; None before a tenth of it is done."""
+    if began is None or not share or share < 0.1 or now <= began:
+        return None
+    return (now - began).total_seconds() * (1 - share) / share
 
 
 def no_tenants(names: Iterable[str]) -> Terminal:

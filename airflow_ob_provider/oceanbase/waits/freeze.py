@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from airflow_ob_provider.oceanbase.models import FreezeProgress, to_json
-from airflow_ob_provider.oceanbase.waits.base import Ready, Terminal, Verdict, Wait, Waiting
+from airflow_ob_provider.oceanbase.waits.base import Ready, Snapshot, Terminal, Verdict, Wait, Waiting, time_left
 
 QUIET_SECONDS = 10.0
 """4.x: this long after the last mini merge no other is believed to follow."""
@@ -21,6 +21,14 @@ class FreezeDone(Wait):
     reads = "freeze"
     tenant_ids: tuple[int, ...] = ()
     """Empty: all tenants."""
+    most: int | None = None
+    """The most frozen memtables that were seen, of which the rest is what is left; None before one is shown."""
+
+    def begun(self, snapshot: Snapshot) -> Self:
+        """Also remembers how many there were."""
+        wait = super().begun(snapshot)
+        frozen = snapshot.frozen_memtables if isinstance(snapshot, FreezeProgress) else None
+        return replace(wait, most=frozen) if frozen and frozen > (wait.most or 0) else wait
 
     def read_arguments(self) -> dict[str, Any]:
         """Memtables of these tenants, and the merges that ended since the first look."""
@@ -37,7 +45,13 @@ class FreezeDone(Wait):
                 "Whether the freeze is on disk cannot be seen; log backup starts without it, maybe more slowly.",
             )
         if snapshot.frozen_memtables:
-            return Waiting(f"{snapshot.frozen_memtables} frozen memtables are not on disk yet; merges ended: {merges}")
+            # Under load new ones are frozen meanwhile: then it is less than nothing that is done.
+            share = 1 - snapshot.frozen_memtables / max(self.most or 0, snapshot.frozen_memtables)
+            return Waiting(
+                f"{snapshot.frozen_memtables} frozen memtables are not on disk yet; merges ended: {merges}",
+                share,
+                left=time_left(self.since, snapshot.read_at, share),
+            )
         return Ready({"read_at": to_json(snapshot.read_at), "frozen_memtables": 0, "merges": snapshot.merges})
 
     def _by_merges(self, snapshot: FreezeProgress, merging: int) -> Verdict:

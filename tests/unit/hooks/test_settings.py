@@ -11,7 +11,14 @@ import pytest
 from airflow.sdk import Connection
 
 from airflow_ob_provider.get_provider_info import get_provider_info
-from airflow_ob_provider.hooks.settings import ConnectionFieldError, ConnectionSettings, Driver, TlsMode, compose_login
+from airflow_ob_provider.hooks.settings import (
+    ConnectionFieldError,
+    ConnectionSettings,
+    Driver,
+    TlsMode,
+    compose_login,
+    ocp_url,
+)
 
 
 def settings(extra: object = None, schema: str | None = None, **fields: Any) -> ConnectionSettings:
@@ -84,7 +91,9 @@ def test_the_form_offers_exactly_what_is_read(monkeypatch: pytest.MonkeyPatch) -
     extra = Reads()
     extra.asked = set()
     monkeypatch.setattr(Connection, "extra_dejson", extra)
-    ConnectionSettings.of(Connection(conn_id="ob", conn_type="oceanbase", login="root"))
+    connection = Connection(conn_id="ob", conn_type="oceanbase", login="root")
+    ConnectionSettings.of(connection)
+    ocp_url(connection)
     (kind,) = get_provider_info()["connection-types"]
     assert extra.asked == set(kind["conn-fields"])
 
@@ -277,3 +286,76 @@ def test_settings_show_no_password_and_go_into_no_pickle() -> None:
 def test_ssl_paths_stay_paths(tmp_path: Path) -> None:
     """What a file holds is checked when it is used, on the machine that uses it."""
     assert settings({"ssl_mode": "REQUIRED", "ssl_ca": f" {tmp_path} "}).ssl_ca == str(tmp_path)
+
+
+# --- the address of OCP -----------------------------------------------------------------------------------------------
+
+
+def address(value: object, **more: Any) -> str:
+    extra = json.dumps({"ocp_url": value, **more})
+    return ocp_url(Connection(conn_id="ob", conn_type="oceanbase", extra=extra))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://ocp.example.com",
+        "http://10.0.0.1:8080/cluster/1/overview?tab=backup#logs",
+        "https://[fe80::1]:8443/",
+        "https://例子.cn/集群",
+    ],
+)
+def test_an_address_of_ocp(url: str) -> None:
+    assert address(f" {url} ") == url
+
+
+@pytest.mark.parametrize("nothing", [None, "", "  "])
+def test_no_address_of_ocp(nothing: object) -> None:
+    assert address(nothing) == ""
+    assert ocp_url(Connection(conn_id="ob", conn_type="oceanbase")) == ""
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "ocp.example.com",
+        "/cluster/1",
+        "//ocp.example.com",
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "ftp://ocp",
+        "https://",
+        "https:///path",
+        "https://ocp:99999",
+        "https://ocp:0",
+        "https://[fe80::1",
+        "https://ocp/a b",
+        "https://ocp/<script>",
+        'https://ocp/"onclick',
+        "https://ocp/a\x01b",
+        "https://ocp/a\ud800",
+        "https://ocp\\evil",
+    ],
+)
+def test_what_is_no_address_of_ocp(bad: str) -> None:
+    with pytest.raises(ConnectionFieldError, match=r"^connection field ocp_url must be the http or https address"):
+        address(bad)
+
+
+@pytest.mark.parametrize(
+    "bad", ["https://root:hunter2@ocp", "https://root@ocp", "https://:hunter2@ocp", "https://ocp/?access_key=hunter2"]
+)
+def test_an_address_of_ocp_holds_no_secret(bad: str) -> None:
+    with pytest.raises(ConnectionFieldError) as caught:
+        address(bad)
+    assert "remove the login or secret" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_an_address_of_ocp_that_is_no_text() -> None:
+    with pytest.raises(ConnectionFieldError, match="ocp_url must be text"):
+        address(["https://ocp"])
+
+
+def test_a_wrong_address_of_ocp_does_not_end_log_backup() -> None:
+    assert settings({"ocp_url": "nonsense"}) == settings()

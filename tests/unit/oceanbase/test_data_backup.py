@@ -225,10 +225,15 @@ def test_one_under_way_is_waited_for(state: JobState, parts: Any, ended: bool) -
 
 
 @pytest.mark.parametrize(
-    ("seconds", "share", "words"),
-    [(100, 0.5, "about 100 s to go at this pace"), (100, 0.8, "about 25 s"), (100, 0.05, None), (0, 0.5, None)],
+    ("seconds", "share", "left", "words"),
+    [
+        (100, 0.5, 100, "about 100 s to go at this pace"),
+        (100, 0.8, 25, "about 25 s to go at this pace"),
+        (100, 0.05, None, ""),
+        (0, 0.5, None, ""),
+    ],
 )
-def test_an_estimate(seconds: float, share: float, words: str | None) -> None:
+def test_an_estimate(seconds: float, share: float, left: float | None, words: str) -> None:
     found = snapshot(
         part(state=JobState.DOING, done=int(share * 100), total=100),
         state=JobState.DOING,
@@ -236,8 +241,10 @@ def test_an_estimate(seconds: float, share: float, words: str | None) -> None:
     )
     verdict = judged(found)
     assert verdict.progress == share
-    assert (words in verdict.reason) if words else ("to go" not in verdict.reason)
-    assert "to go" not in judged(snapshot(*found.parts, state=JobState.DOING)).reason, "no beginning is known"
+    assert verdict.left == (pytest.approx(left) if left else None)
+    assert verdict.expected == words
+    assert "to go" not in verdict.reason, "what is waited for does not change with it"
+    assert judged(snapshot(*found.parts, state=JobState.DOING)).left is None, "no beginning is known"
 
 
 def test_each_tenant_has_a_measure_and_an_estimate_of_its_own() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -148,6 +149,9 @@ def test_progress_is_in_the_log(cluster: Sandbox, clock: Time, capsys: Any, capl
     drive(freeze(poll_interval=2), make_context(), clock)
     shown = capsys.readouterr().out + caplog.text
     assert "frozen memtables are not on disk yet; merges ended: " in shown
+    assert re.search(r"Waiting for \d+ s, \d+% done, about \d+ s to go at this pace: \d+ frozen memtables", shown), (
+        shown
+    )
     assert "Sending to oceanbase_default" in shown
 
 

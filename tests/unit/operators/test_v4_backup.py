@@ -129,7 +129,7 @@ def test_progress_in_percent_with_blocks_and_an_estimate(
     drive(backup(poll_interval=5), make_context(), clock)
     shown = capsys.readouterr().out
     assert re.search(
-        r"Waiting for \d+ s, \d\d% done: data backup 1 is DOING, about \d+ s to go at this pace: "
+        r"Waiting for \d+ s, \d\d% done, about \d+ s to go at this pace: data backup 1 is DOING: "
         r"tenant1 DOING \(BACKUP_\w+\): \d+ of 94 macro blocks "
         r"\(\d\d%, about \d+ s to go\), tenant2 DOING",
         shown,

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from airflow.providers.common.compat.sdk import XCom, conf
-from airflow.sdk import BaseHook, BaseOperatorLink
+from airflow.sdk import BaseHook, BaseOperatorLink, ObjectStoragePath
 from airflow.sdk.exceptions import AirflowException
 
 from airflow_ob_provider.hooks.settings import ocp_url
+from airflow_ob_provider.web.places import report_url
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
@@ -76,19 +77,22 @@ class ComplianceReportLink(BaseOperatorLink):
     name = "Compliance report"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002
-        """Where a web server shows the folder of reports (``[oceanbase] report_url``); '' where none does."""
+        """Where a web server shows the folder of reports (``[oceanbase] report_url``), or this provider's page does.
+
+        The page shows the folder of ``[oceanbase] report_path``; '' for a report that was written elsewhere.
+        """
         result = XCom.get_value(ti_key=ti_key, key="return_value")
-        path = ((result or {}).get("files") or {}).get("en.html", "")
+        path = str(((result or {}).get("files") or {}).get("en.html", ""))
+        if not path:
+            return ""
+        *_, conn_id, folder, file = path.split("/")
         base = conf.get("oceanbase", "report_url", fallback="")
-        if path and base:
-            return f"{base.rstrip('/')}/{_place(path)}"
+        if base:
+            return f"{base.rstrip('/')}/{conn_id}/{folder}/{file}"
+        if path.startswith(f"{ObjectStoragePath(conf.get('oceanbase', 'report_path'))}/"):
+            return report_url(conn_id, file.partition(".")[0])
         # No browser opens a path of a worker or of an object store.
-        return str(path) if urlsplit(str(path)).scheme in {"http", "https"} else ""
-
-
-def _place(path: str) -> str:
-    """The last three parts of a report's path: connection, folder, file."""
-    return "/".join(path.rstrip("/").split("/")[-3:])
+        return path if urlsplit(path).scheme in {"http", "https"} else ""
 
 
 TASK_LINKS = (OcpLink(), RunReportLink(), RunbookLink())

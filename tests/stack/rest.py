@@ -32,6 +32,12 @@ class Rest:
     def get(self, path: str, **parameters: Any) -> Any:
         return self._answer(self._client.get(f"/api/v2/{path}", params=parameters))
 
+    def page(self, path: str) -> str:
+        """A page of HTML."""
+        answer = self._client.get(path)
+        assert answer.is_success, answer.text
+        return answer.text
+
     def patch(self, path: str, body: Mapping[str, Any]) -> Any:
         return self._answer(self._client.patch(f"/api/v2/{path}", json=body))
 

@@ -56,9 +56,12 @@ def test_the_check_runs_on_schedule_and_turns_red_when_the_archive_breaks(stack:
     assert (uri, extra["verdict"]) == ("oceanbase://oceanbase_default/log-archive/compliant", "OK")
     page = run.links("cluster.check", 0)["Compliance report"]
     folder = stack.processes.home / "oceanbase-reports" / "oceanbase_default"
-    assert page == run.result("cluster.check", 0)["files"]["en.html"]
-    assert page.startswith(f"file://{folder}/reports/")
-    assert Path(page.removeprefix("file://")).exists()
+    written = Path(run.result("cluster.check", 0)["files"]["en.html"].removeprefix("file://"))
+    assert written.parent == folder / "reports"
+    assert written.exists()
+    inner = f"/oceanbase/clusters/oceanbase_default/reports/{written.name.partition('.')[0]}"
+    assert page == f"{stack.processes.url}/plugin/oceanbase-log-backup{inner}"
+    assert "OK" in stack.rest.page(inner)
     alerts = [row for table, row in rows_of(stack.processes.database) if table == "deadline_alert"]
     assert len([row for row in alerts if "LogBackupAlarmNotifier" in row["callback_def"]]) == 2, "late has one, too"
 

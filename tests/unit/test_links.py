@@ -12,6 +12,7 @@ from airflow.sdk import DAG, BaseOperator, BaseOperatorLink
 from airflow.sdk.execution_time.xcom import XCom
 from airflow.sdk.types import TaskInstanceKey
 
+from airflow_ob_provider.compliance.store import ReportStore
 from airflow_ob_provider.links.oceanbase import ComplianceReportLink, OcpLink, RunbookLink, RunReportLink
 from airflow_ob_provider.operators.archivelog import StartArchivelogOperator
 from airflow_ob_provider.operators.compliance import ArchiveComplianceOperator
@@ -61,6 +62,20 @@ PLACES = [
 @pytest.mark.parametrize("path", PLACES)
 def test_without_a_web_server_there_is_nothing_that_a_browser_opens(linked: Callable[[Any], Any], path: str) -> None:
     assert linked({"files": {"en.html": path, "md": "x"}}) == ""
+
+
+@pytest.mark.parametrize("base", ["/kept", "file:///kept", "s3://c@bucket/kept/"])
+@pytest.mark.parametrize("airflow", ["http://airflow.example.com", "https://example.com/airflow/"])
+def test_what_the_page_shows_is_opened_there(
+    linked: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch, base: str, airflow: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW__OCEANBASE__REPORT_PATH", base)
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", airflow)
+    root = "/airflow" if airflow.endswith("/") else ""
+    page = f"{airflow.rstrip('/')}/plugin/oceanbase-log-backup{root}/oceanbase/clusters/ob-1/reports/20260301T120000Z"
+    place = str(ReportStore(base, "ob-1").folder / "reports" / "20260301T120000Z.en.html")
+    assert linked({"files": {"en.html": place}}) == page
+    assert linked({"files": {"en.html": place.replace("kept", "kept2")}}) == ""
 
 
 def test_a_folder_that_is_a_web_server(linked: Callable[[Any], Any]) -> None:

@@ -87,7 +87,7 @@ def get_provider_info() -> dict[str, Any]:
                         "default": "file://{AIRFLOW_HOME}/oceanbase-reports",
                     },
                     "report_url": {
-                        "description": "Where a web server shows that folder, for the link on tasks; empty: Airflow's page.",
+                        "description": "Where a web server shows that folder, for links on tasks; empty: in Airflow.",
                         "version_added": "0.2.0",
                         "type": "string",
                         "example": "https://reports.example.com/oceanbase",

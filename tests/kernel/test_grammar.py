@@ -412,6 +412,8 @@ BUILDERS_3: dict[str, tuple[st.SearchStrategy[Maker], set[int]]] = {
         ),
         {UNKNOWN_PARAMETER},
     ),
+    # It is parsed, and means nothing to 4.x (1210).
+    "V3Dialect.force_stop_archive": (made(lambda: dialect3().force_stop_archive()), {1210}),
     "V3DataBackups.start": (
         made(lambda request: dialect3().data_backups.start(request, (), ""), backup_requests),
         {CUT},
@@ -478,6 +480,7 @@ READERS: dict[str, Reader] = {
     "data_backup_runs": lambda found: found.data_backup_runs(),
     "timestamp_services": lambda found: found.timestamp_services(),
     "cluster_role": lambda found: found.cluster_role(),
+    "break_history": lambda found: found.break_history(),
     "clock_deviations": lambda found: found.clock_deviations(),
     "backup_catalog": lambda found: found.backup_catalog(),
     "data_backups": lambda found: [
@@ -491,6 +494,8 @@ BACKUP_READERS: dict[str, Reader] = {
     "plan_destination": lambda found: found.plan_destination(WantedDestination(None), ()),
 }
 NO_SQL = {
+    "force_stop_archive",  # of 3.x is judged; of 4.x it is refused
+    "force_stop_state",  # reads the settings and the state, as others do
     "catalogue",
     "check",
     "check_scope",

@@ -103,7 +103,7 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-name": "OceanBase",
                 "ui-field-behaviour": {
                     "hidden-fields": [],
-                    "relabeling": {"login": "User", "schema": "Default database"},
+                    "relabeling": {"schema": "Default database"},
                     "placeholders": {
                         "host": "address of an OBServer, or of ODP (OBProxy)",
                         "port": "2881 direct / 2883 through ODP",
@@ -122,16 +122,16 @@ _CONN_FIELDS: dict[str, dict[str, Any]] = {
     "tenant": {
         "label": "Tenant",
         "description": (
-            "Joined to the user: root becomes root@<tenant>. Log backup needs sys; on 4.x a user tenant can see to "
-            "itself. Leave it empty if the user names the tenant."
+            "Joined to the login: root becomes root@<tenant>. Log backup needs sys; on 4.x a user tenant can see to "
+            "itself. Leave it empty if the login names the tenant."
         ),
         "schema": _TEXT,
     },
     "cluster": {
         "label": "Cluster",
         "description": (
-            "Joined to user and tenant: root@sys#<cluster>. ODP needs it, a direct connection does not. Leave it empty "
-            "if the user names the tenant."
+            "Joined to login and tenant: root@sys#<cluster>. ODP needs it, a direct connection does not. Leave it "
+            "empty if the login names the tenant."
         ),
         "schema": _TEXT,
     },

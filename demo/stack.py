@@ -1,14 +1,10 @@
-"""Airflow with the template DAGs, as a team that has copied them runs it; its reports on a web server of their own."""
+"""Airflow with the template DAGs, as a team that has copied them runs it."""
 
 from __future__ import annotations
 
-import functools
-import http.server
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 from demo.processes import Airflow, AirflowError
 from demo.rest import Rest
@@ -57,23 +53,3 @@ def running(airflow: Airflow, dags: Iterable[str]) -> Iterator[Rest]:
         orphans = airflow.stop()
     if orphans:
         raise AirflowError(f"Processes have outlived the component that started them: {orphans}")
-
-
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:
-        """Nobody asks who has read a report."""
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """A web server for the reports of compliance checks, on this machine only; its address."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handler = functools.partial(_Quiet, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()

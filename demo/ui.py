@@ -20,10 +20,11 @@ from typing import Any, TextIO
 import httpx
 
 from airflow_ob_provider.sandbox import Sandbox
+from airflow_ob_provider.web.places import ROUTE
 from demo import clusters
 from demo.processes import Airflow, AirflowError, wait_until
 from demo.rest import Rest, RestError, Run
-from demo.stack import Change, connections, copy_template, running, served
+from demo.stack import Change, connections, copy_template, running
 
 FOLDER = Path(__file__).resolve().parent.parent / ".airflow-ui"
 RUN_SECONDS = 600.0
@@ -119,13 +120,12 @@ def shown(port: int | None = None) -> Iterator[tuple[Airflow, Rest, clusters.Clu
     """
     home = FOLDER / "airflow"
     shutil.rmtree(home, ignore_errors=True)
-    with served(home / "oceanbase-reports") as reports:
-        airflow = Airflow(home, port=port, settings={**SETTINGS, "oceanbase": {"report_url": reports}})
-        for name, changes in COPIES.items():
-            copy_template(name, airflow.dags, changes)
-        say(f"Starting Airflow in {home} (about a minute) ...")
-        with running(airflow, COPIES) as rest, clusters.Clusters() as live:
-            yield airflow, rest, live
+    airflow = Airflow(home, port=port, settings=SETTINGS)
+    for name, changes in COPIES.items():
+        copy_template(name, airflow.dags, changes)
+    say(f"Starting Airflow in {home} (about a minute) ...")
+    with running(airflow, COPIES) as rest, clusters.Clusters() as live:
+        yield airflow, rest, live
 
 
 def make_connections(rest: Rest, boxes: Mapping[str, Sandbox]) -> None:
@@ -190,7 +190,7 @@ def _tell(run: Run) -> None:
 def _what_next(url: str, boxes: Mapping[str, Sandbox]) -> None:
     box = boxes[CHECKED]
     say(
-        f"\nThe connections: {url}/connections\nThe DAGs: {url}/dags\n\n"
+        f"\nThe clusters: {url}/plugin/{ROUTE}\nThe connections: {url}/connections\nThe DAGs: {url}/dags\n\n"
         f"To see a break: SANDBOX INTERRUPT tenant1 (MySQL protocol: {box.host}:{box.port}, root@sys, password "
         f"'{clusters.PASSWORD}'). ob_archive_recovery begins by itself and waits for you.\nCtrl-C ends all of it."
     )

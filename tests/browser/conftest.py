@@ -21,7 +21,7 @@ import pytest
 from airflow_ob_provider.sandbox import Sandbox
 from demo.processes import Airflow
 from demo.rest import Rest, Run
-from demo.stack import connections, copy_template, running, served
+from demo.stack import connections, copy_template, running
 from demo.ui import SETTINGS
 
 if TYPE_CHECKING:
@@ -100,8 +100,7 @@ def stack() -> Iterator[Stack]:
         }
         boxes["broken"].interrupt("tenant1")
         boxes["broken"].advance(600)
-        reports = life.enter_context(served(home / "oceanbase-reports"))
-        airflow = Airflow(home, settings={**SETTINGS, "oceanbase": {"report_url": reports}})
+        airflow = Airflow(home, settings=SETTINGS)
         for name, changes in DAGS.items():
             copy_template(name, airflow.dags, changes)
         rest = life.enter_context(running(airflow, DAGS))

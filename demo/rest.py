@@ -175,6 +175,10 @@ class Run:
         path = f"{self._path}/taskInstances/{task_id}/links"
         return dict(self.rest.get(path, map_index=map_index)["extra_links"])
 
+    def rendered(self, task_id: str, map_index: int = -1) -> dict[str, Any]:
+        """Its fields, as the user interface shows them."""
+        return dict(self.rest.get(f"{self._path}/taskInstances/{task_id}/{map_index}")["rendered_fields"])
+
     def asset_events(self) -> dict[str, dict[str, Any]]:
         """What it has told of assets: extra by URI."""
         events = self.rest.get("assets/events", source_run_id=self.run_id)["asset_events"]

@@ -50,6 +50,21 @@ def test_the_template_proves_both_generations_at_once(template: Scene) -> None:
     assert len(events) == 2
 
 
+def test_tasks_show_their_sql_and_lead_to_the_report(template: Scene) -> None:
+    """Also those that have waited in the triggerer, and gone on in another process."""
+    assert template.run.wait() == "success", template.run.states()
+    masked = "ALTER SYSTEM SET backup_dest = 'oss://bucket/ob?host=oss.example.com&access_id=***&access_key=***';"
+    of_v3 = {
+        "cluster.destination": masked,
+        "cluster.freeze.minor_freeze": "ALTER SYSTEM MINOR FREEZE;",
+        "cluster.start": "ALTER SYSTEM ARCHIVELOG;",
+    }
+    assert {task: template.run.rendered(task, 0)["sql_plan"] for task in of_v3} == of_v3
+    links = template.run.links("cluster.freeze.minor_freeze", 0)
+    assert links["OCP"] is None, "the connection names none"
+    assert str(links["Report of this run"]).endswith("/tasks/report")
+
+
 def test_the_check_runs_on_schedule_and_turns_red_when_the_archive_breaks(stack: Stack, checked: Sandbox) -> None:
     run = stack.rest.scheduled("ob_archive_compliance")
     assert run.wait() == "success", run.states()

@@ -108,6 +108,11 @@ def test_a_checkpoint_that_fell_back_is_measured_anew() -> None:
     assert (wait.seen_at, wait.seen) == (NOW + timedelta(seconds=100), NOW - timedelta(seconds=500))
 
 
+def test_a_checkpoint_is_not_measured_by_another_reading() -> None:
+    wait = CheckpointPassed().begun(FreezeProgress(NOW, 1, 0))
+    assert (wait.since, wait.seen) == (NOW, None)
+
+
 # --- start and stop ---------------------------------------------------------------------------------------------------
 
 

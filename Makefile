@@ -18,7 +18,7 @@ override $(1) := $$(value $(1))
 export $(1)
 endif
 endef
-$(foreach name,PROFILE CONN APPLY DESTINATION,$(eval $(call pass_on,$(name))))
+$(foreach name,PROFILE CONN APPLY DESTINATION PORT,$(eval $(call pass_on,$(name))))
 MAKEOVERRIDES :=
 
 # The targets use an Airflow of their own and never read the caller's: neither its home nor its AIRFLOW__* settings
@@ -34,10 +34,13 @@ INPUTS := pyproject.toml constraints.txt overrides.txt airflow_ob_provider/__ini
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: demo test lint mutation setup constraints clean help
+.PHONY: demo ui pictures test lint mutation setup constraints clean help
 
 demo: .venv/.installed ## Show the provider at work: PROFILE=<version>, or CONN=<connection JSON> [APPLY=1] [DESTINATION=<where>]
 	@$(RUN) python -m demo.run
+
+ui: .venv/.installed ## Bring up Airflow with the DAGs and two simulated clusters, to click through: [PORT=<number>]; Ctrl-C ends it
+	@$(RUN) python -m demo.ui
 
 # In the order of collection: the long files first, the many short ones of tests/unit last, so that no core idles.
 test: lint ## Run lint and all tests, and check the coverage
@@ -60,6 +63,9 @@ mutation: .venv/.installed-mutation ## Change the core in thousands of small way
 	@ulimit -v $(MUTATION_KBYTES); $(RUN) mutmut run
 	@$(RUN) python tests/mutation/report.py $(MUTATION_SCORE)
 
+pictures: .venv/.installed-dev ## Take the pictures of docs/pictures anew (needs Chromium; some minutes)
+	@$(RUN) python -m demo.pictures
+
 setup: .venv/.installed ## Create .venv with the provider and its sandbox (PYTHON=<path> chooses the Python)
 	@echo 'Ready: .venv/bin/python'
 
@@ -74,7 +80,7 @@ constraints: .venv/bin/uv ## Resolve all dependencies anew and write constraints
 	@mv constraints.txt.new constraints.txt
 
 clean: ## Remove everything that these targets have created
-	@rm -rf .venv .airflow build dist .coverage .coverage.* htmlcov mutants constraints.txt.new
+	@rm -rf .venv .airflow .airflow-ui build dist .coverage .coverage.* htmlcov mutants constraints.txt.new
 	@rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -27,10 +27,11 @@ pytest_plugins = ("tests.faults.totals",)
 
 
 class _OneAirflow(LoadFileScheduling):
-    """A file of tests stays on one core, and those of ``tests/stack``, which share an Airflow, are one."""
+    """A file of tests stays on one core, and those of a folder that share an Airflow are one."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "tests/stack" if nodeid.startswith("tests/stack/") else str(super()._split_scope(nodeid))
+        sharing = [folder for folder in ("tests/stack", "tests/browser") if nodeid.startswith(f"{folder}/")]
+        return sharing[0] if sharing else str(super()._split_scope(nodeid))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -10,21 +10,23 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pymysql
 import pytest
 
 from airflow_ob_provider.sandbox import Recorded, Sandbox
+from demo.clusters import ask, user_tenants
+from demo.processes import wait_until
+from demo.rest import Rest, Run
+from demo.stack import copy_template, running
 from tests.unit.triggers import rows
 
 from .canaries import rows_of
-from .processes import Processes, wait_until
-from .rest import Rest, Run
+from .processes import Processes
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = [
@@ -89,30 +91,10 @@ def polls(box: Sandbox) -> list[Recorded]:
     return [one for one in box.statements if "airflow-ob-provider" in one.sql and " try=" not in one.sql]
 
 
-def ask(box: Sandbox, sql: str) -> tuple[tuple[Any, ...], ...]:
-    """What a DBA at the cluster's own prompt gets."""
-    account = box.connection()
-    with closing(
-        pymysql.connect(host=box.host, port=box.port, user=account["login"], password=account["password"])
-    ) as connection:
-        cursor = connection.cursor()
-        cursor.execute(sql)
-        return tuple(cursor.fetchall())
-
-
 def status_of(box: Sandbox) -> str:
     """STATUS of a 3.x cluster, as its own DBA sees it."""
     found = ask(box, "SELECT STATUS FROM oceanbase.CDB_OB_BACKUP_ARCHIVELOG WHERE TENANT_ID = 1")
     return str(found[0][0]) if found else "none"
-
-
-def copy_of(name: str) -> str:
-    """A template DAG with the changes of :data:`COPIES`."""
-    text = (ROOT / "dags" / f"{name}.py").read_text(encoding="utf-8")
-    for old, new in COPIES[name]:
-        assert text.count(old) == 1, f"{name}: {old!r}"
-        text = text.replace(old, new)
-    return text
 
 
 @dataclass(frozen=True)
@@ -199,7 +181,7 @@ def watched() -> Iterator[Sandbox]:
 
 def place_data_backups(box: Sandbox) -> None:
     """What the DBA of a 4.x cluster does before the first data backup, to an object store with keys."""
-    for (name,) in ask(box, "SELECT TENANT_NAME FROM oceanbase.DBA_OB_TENANTS WHERE TENANT_TYPE = 'USER'"):
+    for name in user_tenants(box):
         keys = f"host=oss.example.com&access_id={ACCESS_ID}&access_key={ACCESS_KEY}"
         ask(box, f"ALTER SYSTEM SET DATA_BACKUP_DEST = 'oss://bucket/data/{name}?{keys}' TENANT = {name}")
     box.clear_statements()
@@ -211,19 +193,13 @@ def stack(checked: Sandbox, watched: Sandbox) -> Iterator[Stack]:
     home = Path(tempfile.mkdtemp(prefix="airflow-ob-provider-stack-"))
     boxes = {"oceanbase_default": checked, "watched": watched}
     processes = Processes(home, FILES, {conn_id: box.connection() for conn_id, box in boxes.items()})
-    for name in COPIES:
-        (home / "dags" / f"{name}.py").write_text(copy_of(name), encoding="utf-8")
+    for name, changes in COPIES.items():
+        copy_template(name, processes.dags, changes)
     try:
-        processes.prepare()
-        processes.start()
-        processes.wait_healthy()
-        with closing(Rest(processes.url)) as rest:
-            rest.wait_for_dags(DAGS)
+        with running(processes, DAGS) as rest:
             yield Stack(processes, rest)
     finally:
-        orphans = processes.stop()
         shutil.rmtree(home, ignore_errors=True)
-    assert orphans == [], "processes that have outlived the component that started them"
 
 
 @pytest.fixture(scope="session", autouse=True)

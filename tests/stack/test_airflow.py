@@ -12,11 +12,12 @@ from pathlib import Path
 
 from airflow_ob_provider.oceanbase import waits
 from airflow_ob_provider.sandbox import Sandbox
+from demo.processes import wait_until
 from tests.recorded import sent
 
 from .canaries import files_with, in_clear, rows_of
 from .conftest import ACCESS_ID, ACCESS_KEY, CANARY, ID_CANARY, Scene, Stack, polls, status_of
-from .processes import hold, wait_until
+from .processes import hold
 
 MANY_INTERVAL = 2.0
 HOLD = 11 * MANY_INTERVAL

@@ -12,12 +12,13 @@ import pytest
 from airflow_ob_provider.report_backup import NOT_NEEDED, RESTORABLE
 from airflow_ob_provider.report_recovery import NOTHING, RESTORED
 from airflow_ob_provider.sandbox import Sandbox
+from demo.processes import wait_until
+from demo.rest import Run
 from tests.recorded import sent
 
 from .canaries import files_with, in_clear, rows_of
 from .conftest import CANARY, ID_CANARY, Scene, Stack, ask, place_data_backups, polls
-from .processes import hold, wait_until
-from .rest import Run
+from .processes import hold
 
 WATCH = "oceanbase://watched/log-archive/watch"
 CADENCE = 1.0

@@ -1,4 +1,4 @@
-"""Airflow's REST API, as far as the tests need it."""
+"""Airflow's REST API, as far as ``make ui`` and the tests need it."""
 
 from __future__ import annotations
 
@@ -11,28 +11,35 @@ from typing import Any
 import httpx
 
 from airflow_ob_provider.sandbox import Sandbox
-
-from .processes import wait_until
+from demo.processes import wait_until
 
 RUN_SECONDS = 240.0
 """Longer than any run here takes; only something that hangs takes it all."""
+
+
+class RestError(RuntimeError):
+    """Airflow has answered something else than was asked for."""
 
 
 class Rest:
     """An administrator at the API."""
 
     def __init__(self, url: str) -> None:
+        self.url = url
         self._client = httpx.Client(base_url=url, timeout=90)
         token = self._client.get("/auth/token").raise_for_status().json()["access_token"]
         self._client.headers["Authorization"] = f"Bearer {token}"
 
     def close(self) -> None:
+        """Ask nothing more."""
         self._client.close()
 
     def get(self, path: str, **parameters: Any) -> Any:
+        """Read something."""
         return self._answer(self._client.get(f"/api/v2/{path}", params=parameters))
 
     def patch(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Change something."""
         return self._answer(self._client.patch(f"/api/v2/{path}", json=body))
 
     def _make(self, path: str, body: Mapping[str, Any]) -> None:
@@ -43,17 +50,17 @@ class Rest:
 
         def made() -> bool:
             response = self._client.post(f"/api/v2/{path}", json=body)
-            assert response.is_success or response.status_code in {409, 500}, response.text
+            if not response.is_success and response.status_code not in {409, 500}:
+                raise RestError(f"{path}: {response.text}")
             return response.is_success or response.status_code == 409
 
         wait_until(made, f"Airflow has made {path}", RUN_SECONDS, 1)
 
     @staticmethod
     def _answer(response: httpx.Response) -> Any:
-        assert response.is_success, f"{response.request.method} {response.request.url}: {response.text}"
+        if not response.is_success:
+            raise RestError(f"{response.request.method} {response.request.url}: {response.text}")
         return response.json()
-
-    # --- what the tests do with it ----------------------------------------------------------------------
 
     def add_connection(self, conn_id: str, box: Sandbox | Mapping[str, Any], **extra: Any) -> str:
         """Make a simulated cluster, or a whole connection, known to Airflow."""
@@ -68,7 +75,8 @@ class Rest:
 
         def known() -> bool:
             errors = self.get("importErrors")["import_errors"]
-            assert not errors, errors
+            if errors:
+                raise RestError(f"DAGs do not load: {errors}")
             return wanted <= {dag["dag_id"] for dag in self.get("dags", limit=100)["dags"]}
 
         wait_until(known, f"Airflow knows {wanted}", 90)
@@ -80,7 +88,7 @@ class Rest:
         return Run(self, dag_id, run_id)
 
     def scheduled(self, dag_id: str) -> Run:
-        """The run that the scheduler has begun by itself."""
+        """The first run that the scheduler has begun by itself."""
         runs = wait_until(
             lambda: self.get(f"dags/{dag_id}/dagRuns", run_type="scheduled")["dag_runs"], f"{dag_id} is scheduled", 120
         )
@@ -114,6 +122,7 @@ class Run:
 
     @property
     def state(self) -> str:
+        """State of the run."""
         return str(self.rest.get(self._path)["state"])
 
     def tasks(self, task_id: str | None = None) -> list[dict[str, Any]]:
@@ -143,7 +152,8 @@ class Run:
         def there() -> bool:
             found = [ti for ti in self.tasks() if ti["task_id"] in task_ids]
             states = {ti["state"] for ti in found}
-            assert state == "failed" or "failed" not in states, self.states()
+            if state != "failed" and "failed" in states:
+                raise RestError(f"{self.dag_id}: {self.states()}")
             return {ti["task_id"] for ti in found} == set(task_ids) and states == {state}
 
         wait_until(there, lambda: f"{task_ids} are {state}; now {self.states()}", seconds, 0.5)

@@ -14,10 +14,10 @@ import pymysql
 from airflow_ob_provider.sandbox import Sandbox
 from airflow_ob_provider.sandbox.clock import CLUSTER_UTC_OFFSET
 
-_BEHIND = timedelta(hours=1)
+_BEHIND = timedelta(hours=2)
 _FASTER = 20
-"""A cluster begins an hour ago and lives twenty times as fast until it has caught up with now: so nobody waits for the
-minutes that log backup lags, and the times that are shown afterwards are those of the clock on the wall."""
+"""A cluster begins two hours ago and lives twenty times as fast until it has caught up with now: so nobody waits for
+the minutes that log backup lags, and the times that are shown afterwards are those of the clock on the wall."""
 _STEP_SECONDS = 0.25
 
 

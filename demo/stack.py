@@ -19,6 +19,11 @@ Change = tuple[str, str]
 """A text that a template has exactly once, and what stands there in the copy."""
 
 
+def connections(*conn_ids: str) -> Change:
+    """A template with other connections than the default one."""
+    return '["oceanbase_default"],', "[" + ", ".join(f'"{conn_id}"' for conn_id in conn_ids) + "],"
+
+
 def copy_template(name: str, folder: Path, changes: Sequence[Change] = ()) -> None:
     """Copy a template DAG, changed.
 

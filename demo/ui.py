@@ -22,18 +22,21 @@ from airflow_ob_provider.sandbox import Sandbox
 from demo import clusters
 from demo.processes import Airflow, AirflowError, wait_until
 from demo.rest import Rest, RestError, Run
-from demo.stack import Change, copy_template, running, served
+from demo.stack import Change, connections, copy_template, running, served
 
 FOLDER = Path(__file__).resolve().parent.parent / ".airflow-ui"
 RUN_SECONDS = 600.0
 """For each of the first runs; on two cores that do nothing else it takes a minute."""
 
-_OURS = "[" + ", ".join(f'"{one.conn_id}"' for one in clusters.CLUSTERS) + "],"
-_CONNECTIONS = ('["oceanbase_default"],', _OURS)
+_CONNECTIONS = connections(*(one.conn_id for one in clusters.CLUSTERS))
 _CHECKED = clusters.CLUSTERS[-1].conn_id
 COPIES: Mapping[str, Sequence[Change]] = {
     "ob_log_archive": [_CONNECTIONS],
-    "ob_data_backup": [_CONNECTIONS],
+    # What an asset starts has no form, so the copy says how often it looks.
+    "ob_data_backup": [
+        _CONNECTIONS,
+        ("    report(clusters,", '    dag.params["poll_interval"] = 5\n    report(clusters,'),
+    ],
     "ob_archive_compliance": [_CONNECTIONS],
     "ob_archive_recovery": [
         (
@@ -47,7 +50,7 @@ COPIES: Mapping[str, Sequence[Change]] = {
 """The template DAGs, as a team that copies them changes them: with its own connections."""
 
 SETTINGS: Mapping[str, Mapping[str, object]] = {
-    "core": {"dags_are_paused_at_creation": True, "test_connection": "Enabled"},
+    "core": {"dags_are_paused_at_creation": True, "test_connection": "Enabled"},  # unpaused in the order of a runbook
     "dag_processor": {"min_file_process_interval": 30, "refresh_interval": 30},
 }
 

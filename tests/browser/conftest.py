@@ -1,7 +1,7 @@
 """One Airflow for all tests of this folder, with simulated clusters, and a browser to look at it.
 
-A test that is about looks runs in both themes: ``@pytest.mark.parametrize("theme", THEMES)``; one that is about words in
-both languages: ``@pytest.mark.parametrize("language", ["en", "zh"])``. Whatever fails leaves a picture in its tmp_path.
+A test that is about looks runs in both themes: ``@pytest.mark.parametrize("theme", THEMES)``; one that is about words
+in both languages: ``@pytest.mark.parametrize("language", ["en", "zh"])``. What fails leaves pictures in its tmp_path.
 """
 
 from __future__ import annotations

@@ -172,7 +172,7 @@ class TriggerForm:
 
     def switch(self, name: str) -> None:
         """Change a switch."""
-        self.group(name).get_by_role("checkbox").click()
+        self.group(name).get_by_role("checkbox").press("Space")  # what is seen of it lies over the checkbox
 
     @property
     def submit(self) -> Locator:
@@ -210,4 +210,17 @@ def _opened(dialog: Locator, part: str) -> Locator:
     if button.get_attribute("aria-expanded") != "true":
         button.click()
     expect(button).to_have_attribute("aria-expanded", "true")
+    settled(dialog)
     return button
+
+
+def settled(part: Locator) -> Locator:
+    """A part of a page when nothing in it moves any more, but for what always does."""
+    part.evaluate(
+        """async element => {
+          const moving = element.getAnimations({subtree: true});
+          const ends = moving.filter(one => one.effect.getComputedTiming().iterations !== Infinity);
+          await Promise.allSettled(ends.map(one => one.finished));
+        }"""
+    )
+    return part

@@ -84,6 +84,8 @@ START_SECONDS = 180.0
 """Two cores that do something else besides need this long at worst."""
 STOP_SECONDS = 30.0
 """A component that has not ended by then is killed."""
+ORPHAN_SECONDS = 10.0
+"""The same of what it has started, after its end."""
 _TAIL_LINES = 25
 
 
@@ -236,7 +238,7 @@ class Airflow:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait(30)
-        _, orphans = psutil.wait_procs(self._descendants | set(self._left()), 10)
+        _, orphans = psutil.wait_procs(self._descendants | set(self._left()), ORPHAN_SECONDS)
         described = [described for process in orphans if (described := _described(process))]
         for process in orphans:
             with contextlib.suppress(psutil.NoSuchProcess):

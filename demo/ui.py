@@ -12,9 +12,10 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import httpx
 
@@ -29,7 +30,7 @@ RUN_SECONDS = 600.0
 """For each of the first runs; on two cores that do nothing else it takes a minute."""
 
 _CONNECTIONS = connections(*(one.conn_id for one in clusters.CLUSTERS))
-_CHECKED = clusters.CLUSTERS[-1].conn_id
+CHECKED = clusters.CLUSTERS[-1].conn_id
 COPIES: Mapping[str, Sequence[Change]] = {
     "ob_log_archive": [_CONNECTIONS],
     # What an asset starts has no form, so the copy says how often it looks.
@@ -42,7 +43,7 @@ COPIES: Mapping[str, Sequence[Change]] = {
         (
             "SCHEDULE = None",
             "from airflow_ob_provider.assets.oceanbase import archive_watch_asset\n\n"
-            f'SCHEDULE = archive_watch_asset("{_CHECKED}", poll_interval=5)',
+            f'SCHEDULE = archive_watch_asset("{CHECKED}", poll_interval=5)',
         )
     ],
     "ob_archive_destination_move": [],
@@ -61,22 +62,29 @@ class WantedError(Exception):
 
 def main() -> int:
     """Show it until somebody wants it to end; return the exit code."""
-    _end_by_signal()
-    _end_with_parent()
     try:
         port = _wanted_port(os.environ.get("PORT", ""))
-        lock = _lock()
     except WantedError as error:
         print(error, file=sys.stderr)
         return 2
-    with lock:
-        try:
-            _show(port)
-        except KeyboardInterrupt:
-            say("All of it has ended.")
-        except (AirflowError, TimeoutError) as error:
-            say(f"{error}\nAll of it has ended.")
-            return 1
+    return orderly(lambda: _show(port))
+
+
+def orderly(do: Callable[[], None]) -> int:
+    """Do something with the folder of our own; end it in an orderly way when somebody wants it to; the exit code."""
+    _end_by_signal()
+    _end_with_parent()
+    try:
+        with lock():
+            do()
+    except WantedError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        say("All of it has ended.")
+    except (AirflowError, TimeoutError) as error:
+        say(f"{error}\nAll of it has ended.")
+        return 1
     return 0
 
 
@@ -89,6 +97,26 @@ def say(line: str) -> None:
 
 
 def _show(port: int | None) -> None:
+    with shown(port) as (airflow, rest, boxes):
+        try:
+            say(
+                f"\n    Airflow is ready: {airflow.url}\n\n"
+                "No login; it listens on this machine only, where anybody can use it. Ctrl-C ends all of it.\n"
+            )
+            make_connections(rest, boxes)
+            first_runs(rest)
+            _what_next(airflow.url, boxes)
+            _wait_forever(airflow.check_alive)
+        finally:
+            say("\nEnding ...")
+
+
+@contextmanager
+def shown(port: int | None = None) -> Iterator[tuple[Airflow, Rest, dict[str, Sandbox]]]:
+    """Airflow with the DAGs, and the clusters by the connections that they are to have; nothing is left afterwards.
+
+    :raises AirflowError: it does not come up, or something outlives it.
+    """
     home = FOLDER / "airflow"
     shutil.rmtree(home, ignore_errors=True)
     with served(home / "oceanbase-reports") as reports:
@@ -97,27 +125,18 @@ def _show(port: int | None) -> None:
             copy_template(name, airflow.dags, changes)
         say(f"Starting Airflow in {home} (about a minute) ...")
         with running(airflow, COPIES) as rest, clusters.alive() as boxes:
-            try:
-                say(
-                    f"\n    Airflow is ready: {airflow.url}\n\n"
-                    "No login; it listens on this machine only, where anybody can use it. Ctrl-C ends all of it.\n"
-                )
-                _make_connections(rest, boxes)
-                _first_runs(rest)
-                _what_next(airflow.url, boxes)
-                wait_forever(airflow.check_alive)
-            finally:
-                say("\nEnding ...")
+            yield airflow, rest, boxes
 
 
-def _make_connections(rest: Rest, boxes: Mapping[str, Sandbox]) -> None:
+def make_connections(rest: Rest, boxes: Mapping[str, Sandbox]) -> None:
+    """Make the clusters known to Airflow."""
     for one in clusters.CLUSTERS:
         about = f"Simulated OceanBase {one.profile} cluster {one.name}"
         rest.add_connection(one.conn_id, boxes[one.conn_id].connection() | {"description": about})
         say(f"Connection {one.conn_id}: {about}, {one.tenants} user tenants.")
 
 
-def _first_runs(rest: Rest) -> None:
+def first_runs(rest: Rest) -> None:
     """Give the pages something to show. What fails here can be looked at there, so it ends nothing."""
     try:
         started = _start_log_backup(rest)
@@ -168,7 +187,7 @@ def _tell(run: Run) -> None:
 
 
 def _what_next(url: str, boxes: Mapping[str, Sandbox]) -> None:
-    box = boxes[_CHECKED]
+    box = boxes[CHECKED]
     say(
         f"\nThe connections: {url}/connections\nThe DAGs: {url}/dags\n\n"
         f"To see a break: SANDBOX INTERRUPT tenant1 (MySQL protocol: {box.host}:{box.port}, root@sys, password "
@@ -176,7 +195,7 @@ def _what_next(url: str, boxes: Mapping[str, Sandbox]) -> None:
     )
 
 
-def wait_forever(check: Callable[[], None]) -> None:
+def _wait_forever(check: Callable[[], None]) -> None:
     """Wait for a signal, and look now and then whether it is worth waiting."""
     never = threading.Event()
     while not never.wait(1):
@@ -223,15 +242,19 @@ def _wanted_port(text: str) -> int | None:
     return int(text)
 
 
-def _lock() -> Any:
+def lock() -> TextIO:
+    """The right to use the folder, until it is closed.
+
+    :raises WantedError: another has it.
+    """
     FOLDER.mkdir(exist_ok=True)
-    lock = (FOLDER / "lock").open("w")  # held until this process ends
+    held = (FOLDER / "lock").open("w")
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        lock.close()
+        held.close()
         raise WantedError(f"Another `make ui` is running in {FOLDER}. End it, or use another checkout.") from None
-    return lock
+    return held
 
 
 if __name__ == "__main__":

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import pymysql
 
@@ -16,9 +17,8 @@ from airflow_ob_provider.sandbox.clock import CLUSTER_UTC_OFFSET
 
 _BEHIND = timedelta(hours=2)
 _FASTER = 20
-"""A cluster begins two hours ago and lives twenty times as fast until it has caught up with now: so nobody waits for
-the minutes that log backup lags, and the times that are shown afterwards are those of the clock on the wall."""
 _STEP_SECONDS = 0.25
+PASSWORD = "a password"  # noqa: S105
 
 
 @dataclass(frozen=True)
@@ -94,34 +94,50 @@ CLUSTERS = (
 )
 
 
-@contextmanager
-def alive() -> Iterator[dict[str, Sandbox]]:
-    """The clusters, by connection."""
-    ended = threading.Event()
-    with ExitStack() as life:
-        start = datetime.now(UTC).replace(tzinfo=None) + CLUSTER_UTC_OFFSET - _BEHIND
-        boxes = {}
-        for one in CLUSTERS:
-            box = Sandbox(
-                one.profile,
-                tenants=one.tenants,
-                cluster=one.name,
-                start_time=start,
-                password="a password",  # noqa: S106
-            )
-            boxes[one.conn_id] = life.enter_context(box)
-            one.past(box)
-        thread = threading.Thread(target=_catch_up, args=(list(boxes.values()), ended), daemon=True)
-        life.callback(thread.join)
-        life.callback(ended.set)
-        thread.start()
-        yield boxes
+class Clusters:
+    """The clusters, alive, by their connections.
 
+    They begin some hours ago and live faster until they have caught up with now: so nobody waits for the minutes that
+    log backup lags, and the times that are shown afterwards are those of the clock on the wall.
+    """
 
-def _catch_up(boxes: list[Sandbox], ended: threading.Event) -> None:
-    left = _BEHIND.total_seconds()
-    while left > 0 and not ended.wait(_STEP_SECONDS):
-        step = min(left, _STEP_SECONDS * (_FASTER - 1))
-        for box in boxes:
-            box.advance(step)
-        left -= step
+    def __init__(self) -> None:
+        self.boxes: dict[str, Sandbox] = {}
+        self._life = ExitStack()
+        self._hurry, self._ended = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._catch_up, daemon=True)
+
+    def __enter__(self) -> Self:
+        with ExitStack() as life:
+            start = datetime.now(UTC).replace(tzinfo=None) + CLUSTER_UTC_OFFSET - _BEHIND
+            for one in CLUSTERS:
+                box = Sandbox(one.profile, tenants=one.tenants, cluster=one.name, start_time=start, password=PASSWORD)
+                self.boxes[one.conn_id] = life.enter_context(box)
+                one.past(box)
+            self._thread.start()
+            life.callback(self._thread.join)
+            life.callback(self._hurry.set)
+            life.callback(self._ended.set)
+            self._life = life.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._life.close()
+
+    def catch_up(self) -> None:
+        """It is now."""
+        self._hurry.set()
+        self._thread.join()
+
+    def _catch_up(self) -> None:
+        left = _BEHIND.total_seconds()
+        while left > 0:
+            at_once = self._hurry.wait(_STEP_SECONDS)
+            if self._ended.is_set():
+                return
+            step = left if at_once else min(left, _STEP_SECONDS * (_FASTER - 1))
+            for box in self.boxes.values():
+                box.advance(step)
+            left -= step

@@ -91,8 +91,14 @@ def trigger_form(page: Page, shown: Shown) -> Page:
 def graph(page: Page, shown: Shown) -> Page:
     """A run of log backup that has ended well."""
     run = shown.first("ob_log_archive")
-    open_graph(page, run.dag_id, run.run_id)
+    open_graph(page, run.dag_id, run.run_id, opened=False)
     page.get_by_role("button", name="Collapse Details Panel").click()
+    page.get_by_test_id("rf__node-cluster").get_by_role("button").click()
+    page.get_by_role("button", name="Options").click()
+    page.get_by_role("combobox", name="Graph Direction").click()
+    page.get_by_role("option", name="Top to Bottom").click()
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("rf__node-cluster.summary")).to_be_visible()
     page.get_by_role("button", name=re.compile("fit view", re.IGNORECASE)).click()
     expect(page.get_by_test_id("rf__node-report")).to_contain_text("success")
     return page
@@ -124,12 +130,14 @@ def main() -> int:
 
 def _take_all() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
-    with ui.shown() as (airflow, rest, boxes):
-        ui.make_connections(rest, boxes)
-        ui.first_runs(rest)
+    with ui.shown() as (airflow, rest, live):
+        ui.make_connections(rest, live.boxes)
+        ui.first_runs(rest, live)
         with browser() as one:
             for name, (take, theme) in PICTURES.items():
-                ui.say(f"docs/pictures/{name}.png, {_take(one, airflow.url, theme, take, Shown(rest, boxes), name)} kB")
+                ui.say(
+                    f"docs/pictures/{name}.png, {_take(one, airflow.url, theme, take, Shown(rest, live.boxes), name)} kB"
+                )
 
 
 def _take(one: Browser, url: str, theme: str, take: Take, shown: Shown, name: str) -> int:

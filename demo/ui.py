@@ -97,22 +97,22 @@ def say(line: str) -> None:
 
 
 def _show(port: int | None) -> None:
-    with shown(port) as (airflow, rest, boxes):
+    with shown(port) as (airflow, rest, live):
         try:
             say(
                 f"\n    Airflow is ready: {airflow.url}\n\n"
                 "No login; it listens on this machine only, where anybody can use it. Ctrl-C ends all of it.\n"
             )
-            make_connections(rest, boxes)
-            first_runs(rest)
-            _what_next(airflow.url, boxes)
+            make_connections(rest, live.boxes)
+            first_runs(rest, live)
+            _what_next(airflow.url, live.boxes)
             _wait_forever(airflow.check_alive)
         finally:
             say("\nEnding ...")
 
 
 @contextmanager
-def shown(port: int | None = None) -> Iterator[tuple[Airflow, Rest, dict[str, Sandbox]]]:
+def shown(port: int | None = None) -> Iterator[tuple[Airflow, Rest, clusters.Clusters]]:
     """Airflow with the DAGs, and the clusters by the connections that they are to have; nothing is left afterwards.
 
     :raises AirflowError: it does not come up, or something outlives it.
@@ -124,8 +124,8 @@ def shown(port: int | None = None) -> Iterator[tuple[Airflow, Rest, dict[str, Sa
         for name, changes in COPIES.items():
             copy_template(name, airflow.dags, changes)
         say(f"Starting Airflow in {home} (about a minute) ...")
-        with running(airflow, COPIES) as rest, clusters.alive() as boxes:
-            yield airflow, rest, boxes
+        with running(airflow, COPIES) as rest, clusters.Clusters() as live:
+            yield airflow, rest, live
 
 
 def make_connections(rest: Rest, boxes: Mapping[str, Sandbox]) -> None:
@@ -136,11 +136,12 @@ def make_connections(rest: Rest, boxes: Mapping[str, Sandbox]) -> None:
         say(f"Connection {one.conn_id}: {about}, {one.tenants} user tenants.")
 
 
-def first_runs(rest: Rest) -> None:
+def first_runs(rest: Rest, live: clusters.Clusters) -> None:
     """Give the pages something to show. What fails here can be looked at there, so it ends nothing."""
     try:
         started = _start_log_backup(rest)
         _chained_data_backup(rest, {run.run_id for run in started})
+        live.catch_up()
         rest.unpause("ob_archive_compliance")
         say("The first hourly check begins: ob_archive_compliance ...")
         _tell(rest.scheduled("ob_archive_compliance"))
@@ -191,7 +192,7 @@ def _what_next(url: str, boxes: Mapping[str, Sandbox]) -> None:
     say(
         f"\nThe connections: {url}/connections\nThe DAGs: {url}/dags\n\n"
         f"To see a break: SANDBOX INTERRUPT tenant1 (MySQL protocol: {box.host}:{box.port}, root@sys, password "
-        f"'a password'). ob_archive_recovery begins by itself and waits for you.\nCtrl-C ends all of it."
+        f"'{clusters.PASSWORD}'). ob_archive_recovery begins by itself and waits for you.\nCtrl-C ends all of it."
     )
 
 

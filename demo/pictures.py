@@ -133,11 +133,11 @@ def _take_all() -> None:
     with ui.shown() as (airflow, rest, live):
         ui.make_connections(rest, live.boxes)
         ui.first_runs(rest, live)
+        there = Shown(rest, live.boxes)
         with browser() as one:
             for name, (take, theme) in PICTURES.items():
-                ui.say(
-                    f"docs/pictures/{name}.png, {_take(one, airflow.url, theme, take, Shown(rest, live.boxes), name)} kB"
-                )
+                size = _take(one, airflow.url, theme, take, there, name)
+                ui.say(f"docs/pictures/{name}.png, {size} kB")
 
 
 def _take(one: Browser, url: str, theme: str, take: Take, shown: Shown, name: str) -> int:

@@ -80,7 +80,7 @@ HEARTBEAT_TIMEOUT_SECONDS = 20
 """A worker that has said nothing for this long is given up."""
 LOCKED_SECONDS = 60
 """SQLite lets one process write at a time; on a machine that is busy the others wait."""
-START_SECONDS = 180.0
+START_SECONDS = 300.0
 """Two cores that do something else besides need this long at worst."""
 STOP_SECONDS = 30.0
 """A component that has not ended by then is killed."""

@@ -40,7 +40,7 @@ demo: .venv/.installed ## Show the provider at work: PROFILE=<version>, or CONN=
 	@$(RUN) python -m demo.run
 
 ui: .venv/.installed ## Bring up Airflow with the DAGs and two simulated clusters, to click through: [PORT=<number>]; Ctrl-C ends it
-	@$(RUN) python -m demo.ui
+	@.venv/bin/python -m demo.ui
 
 # In the order of collection: the long files first, the many short ones of tests/unit last, so that no core idles.
 test: lint ## Run lint and all tests, and check the coverage

@@ -16,7 +16,7 @@ PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 THEMES = ("light", "dark")
 LOCALES = {"en": "en-US", "zh": "zh-CN"}
 SIZE = {"width": 1280, "height": 800}
-SECONDS = 90.0
+SECONDS = 120.0
 """For whatever the page is to show; two cores that run Airflow besides are slow."""
 
 

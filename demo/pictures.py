@@ -133,9 +133,10 @@ def _take_all() -> None:
     with ui.shown() as (airflow, rest, live):
         ui.make_connections(rest, live.boxes)
         ui.first_runs(rest, live)
+        there = Shown(rest, live.boxes)
         with browser() as one:
             for name, (take, theme) in PICTURES.items():
-                size = _take(one, airflow.url, theme, take, Shown(rest, live.boxes), name)
+                size = _take(one, airflow.url, theme, take, there, name)
                 ui.say(f"docs/pictures/{name}.png, {size} kB")
 
 

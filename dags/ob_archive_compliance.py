@@ -53,8 +53,11 @@ log = logging.getLogger(__name__)
 # Send alarms with any notifier: LogBackupAlarmNotifier(lambda text: SlackNotifier(text=text, channel="dba")).
 ALARM = LogBackupAlarmNotifier()
 
+CONN_IDS = ["oceanbase_default"]
+"""The clusters of a run that names none: put your connections here in your copy."""
+
 PARAMS = {
-    "oceanbase_conn_ids": form.conn_ids("SELECT on `oceanbase.*`"),
+    "oceanbase_conn_ids": form.conn_ids(CONN_IDS, "SELECT on `oceanbase.*`"),
     "policy": form.policy(
         'What the clusters are held to, for instance `{"defaults": {"rpo": "15m", "recovery_window": "7d"}}`; empty: '
         "the defaults. See the README for all fields.",

@@ -56,9 +56,12 @@ log = logging.getLogger(__name__)
 
 SCHEDULE = [LOG_ARCHIVE_ALIAS]
 
+CONN_IDS = ["oceanbase_default"]
+"""The clusters of a run that names none: put your connections here in your copy."""
+
 PARAMS = {
     "oceanbase_conn_ids": form.conn_ids(
-        "ALTER SYSTEM privilege", " A run that an asset has started takes the cluster of the asset."
+        CONN_IDS, "ALTER SYSTEM privilege", " A run that an asset has started takes the cluster of the asset."
     ),
     "tenants": form.tenants(" 3.x backs up the whole cluster and refuses a list."),
     "kind": Param(

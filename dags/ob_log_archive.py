@@ -71,8 +71,11 @@ log = logging.getLogger(__name__)
 _APPROVED = "{{ params.mandatory_approved or ti.xcom_pull(task_ids='approve_mandatory_mode') is not none }}"
 
 
+CONN_IDS = ["oceanbase_default"]
+"""The clusters of a run that names none: put your connections here in your copy."""
+
 PARAMS = {
-    "oceanbase_conn_ids": form.conn_ids("ALTER SYSTEM privilege"),
+    "oceanbase_conn_ids": form.conn_ids(CONN_IDS, "ALTER SYSTEM privilege"),
     "tenants": form.tenants(" 3.x archives the whole cluster and refuses a list."),
     "mode": Param(
         "optional",

@@ -15,6 +15,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page, expect
 
 from airflow_ob_provider.sandbox import Sandbox
+from airflow_ob_provider.web.places import PREFIX, ROUTE
 from demo import ui
 from demo.browser import (
     ConnectionForm,
@@ -113,9 +114,24 @@ def compliance_report(page: Page, shown: Shown) -> Page:
     page.goto(task_path(run.dag_id, run.run_id, "cluster.check", number) + "/details")
     with page.context.expect_page() as opened:
         page.get_by_role("link", name="Compliance report").click()
-    report = opened.value
-    expect(report.get_by_role("heading", name=re.compile("Verdict"))).to_be_visible()
-    return report
+    expect(opened.value.frame_locator("iframe").get_by_role("heading", name=re.compile("Verdict"))).to_be_visible()
+    return opened.value
+
+
+@picture("light", "dark")
+def clusters(page: Page, shown: Shown) -> Page:  # noqa: ARG001
+    """All clusters at a glance."""
+    page.goto(f"/plugin/{ROUTE}")
+    expect(page.frame_locator("iframe").get_by_role("row")).to_have_count(3)
+    return page
+
+
+@picture("light")
+def cluster(page: Page, shown: Shown) -> Page:  # noqa: ARG001
+    """One cluster."""
+    page.goto(f"/plugin/{ROUTE}{PREFIX}/clusters/{ui.CHECKED}")
+    expect(page.frame_locator("iframe").get_by_role("heading", name=re.compile("Verdict"))).to_be_visible()
+    return page
 
 
 def main() -> int:

@@ -17,7 +17,7 @@ Change = tuple[str, str]
 
 def connections(*conn_ids: str) -> Change:
     """A template with other connections than the default one."""
-    return '["oceanbase_default"],', "[" + ", ".join(f'"{conn_id}"' for conn_id in conn_ids) + "],"
+    return 'CONN_IDS = ["oceanbase_default"]', f"CONN_IDS = {list(conn_ids)!r}"
 
 
 def copy_template(name: str, folder: Path, changes: Sequence[Change] = ()) -> None:

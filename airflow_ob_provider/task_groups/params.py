@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from airflow.sdk import Param
@@ -25,14 +26,15 @@ DESTINATION = rf"^ *{_NO_KEYS}{_PLACE} *{_END}"
 MAX_DESTINATION = 2047
 
 
-def conn_ids(privilege: str, more: str = "") -> Param:
+def conn_ids(default: Sequence[str], privilege: str, more: str = "") -> Param:
     """Connections of clusters, one or many.
 
+    :param default: those of a run that names none.
     :param privilege: what the account needs.
     :param more: text behind it.
     """
     return Param(
-        ["oceanbase_default"],
+        list(default),
         type="array",
         items={"type": "string", "pattern": CONN_ID},
         minItems=1,

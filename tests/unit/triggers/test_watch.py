@@ -385,7 +385,7 @@ def test_a_quiet_cluster_writes_its_memory_once(box: Sandbox, time: Time, store:
     assert len(store.writes) == 1
 
 
-@pytest.mark.parametrize("trouble", [{"get"}, {"set"}, {"get", "set"}], ids=str)
+@pytest.mark.parametrize("trouble", [{"get"}, {"set"}, {"get", "set"}], ids=["get", "set", "both"])
 def test_a_store_that_fails_ends_nothing(
     box: Sandbox, time: Time, store: Store, trouble: set[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

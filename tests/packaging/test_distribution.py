@@ -130,6 +130,24 @@ def test_wheel_carries_what_reports_are_made_of(wheel: Path) -> None:
         "templates/compliance.css",
         "templates/compliance.html.jinja",
         "templates/compliance.js",
+        "templates/dark.css",
+        "templates/parts.html.jinja",
+    }
+
+
+def test_wheel_carries_what_the_page_is_made_of(wheel: Path) -> None:
+    prefix = "airflow_ob_provider/web/"
+    data = {name.removeprefix(prefix) for name in wheel_files(wheel) if name.startswith(prefix)}
+    assert {name for name in data if not name.endswith(".py")} == {
+        "static/icon-dark.svg",
+        "static/icon.svg",
+        "static/page.css",
+        "static/page.js",
+        "templates/base.html.jinja",
+        "templates/cluster.html.jinja",
+        "templates/controls.html.jinja",
+        "templates/fleet.html.jinja",
+        "templates/message.html.jinja",
     }
 
 

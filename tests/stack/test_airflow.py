@@ -67,7 +67,7 @@ def test_tasks_show_their_sql_and_lead_to_the_report(template: Scene) -> None:
 
 def test_the_check_runs_on_schedule_and_turns_red_when_the_archive_breaks(stack: Stack, checked: Sandbox) -> None:
     run = stack.rest.scheduled("ob_archive_compliance")
-    assert run.wait() == "success", run.states()
+    assert run.wait() == "success", (run.states(), run.result("cluster.check", 0)["summary"])
     ((uri, extra),) = run.asset_events().items()
     assert (uri, extra["verdict"]) == ("oceanbase://oceanbase_default/log-archive/compliant", "OK")
     page = run.links("cluster.check", 0)["Compliance report"]

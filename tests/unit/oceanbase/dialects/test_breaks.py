@@ -11,7 +11,7 @@ import pytest
 from airflow_ob_provider.hooks.drivers import connect
 from airflow_ob_provider.hooks.oceanbase import OceanBaseSession
 from airflow_ob_provider.hooks.settings import ConnectionSettings
-from airflow_ob_provider.oceanbase.breaks import BreakHistory
+from airflow_ob_provider.oceanbase.breaks import BreakHistory, ForceStop
 from airflow_ob_provider.oceanbase.destination import Destination
 from airflow_ob_provider.oceanbase.dialects import Dialect
 from airflow_ob_provider.oceanbase.dialects.breaks import MAX_VALUE
@@ -200,6 +200,11 @@ def test_a_server_that_does_not_tell_its_time() -> None:
 # --- the stop by force ------------------------------------------------------------------------------------------------
 
 
+def texts(found: ForceStop) -> list[str]:
+    """What is left to send."""
+    return [str(statement) for statement in found.statements]
+
+
 def forced(box: Sandbox, wanted: Destination = NEW) -> Any:
     with asking(box) as dialect:
         return dialect.force_stop_state(wanted)
@@ -242,13 +247,13 @@ def test_where_it_is(profile: str) -> None:
             False,
             True,
         )
-        assert seen.statements == (FORCE, set_new)
+        assert texts(seen) == [FORCE, set_new]
         assert (seen.second, seen.data_backup_runs) == ("", False)
         box.parameters["backup_dest"] = ""
         seen = forced(box)
-        assert (seen.is_emptied, seen.before, seen.statements) == (True, "not set", (set_new,))
+        assert (seen.is_emptied, seen.before, texts(seen)) == (True, "not set", [set_new])
         box.force_status("STOP")
-        assert forced(box).statements == (set_new,)
+        assert texts(forced(box)) == [set_new]
         box.parameters["backup_dest"] = "file:///data/new"
         seen = forced(box)
         assert (seen.is_wanted, seen.statements) == (True, ())
@@ -285,7 +290,7 @@ def test_a_destination_that_cannot_be_set() -> None:
                 forced(box, Destination.parse(uri))
         box.force_status("STOPPING")
         named = forced(box, Destination.parse("file:///data/{cluster}"))
-        assert named.statements[-1] == "ALTER SYSTEM SET backup_dest = 'file:///data/obcluster'"
+        assert texts(named)[-1] == "ALTER SYSTEM SET backup_dest = 'file:///data/obcluster'"
 
 
 def test_nothing_is_shown() -> None:

@@ -108,7 +108,7 @@ PARAMS = {
         section="Log backup",
         title="Compression (3.x)",
         description_md="Of archived logs; it may change while log backup runs. 4.x does not compress them, so only "
-        "`keep` is accepted there.",
+        "**keep** is accepted there.",
     ),
     "mandatory_approved": Param(
         False,

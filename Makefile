@@ -34,7 +34,7 @@ INPUTS := pyproject.toml constraints.txt overrides.txt airflow_ob_provider/__ini
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: demo ui pictures test lint mutation setup constraints clean help
+.PHONY: demo ui pictures test browser lint mutation setup constraints clean help
 
 demo: .venv/.installed ## Show the provider at work: PROFILE=<version>, or CONN=<connection JSON> [APPLY=1] [DESTINATION=<where>]
 	@$(RUN) python -m demo.run
@@ -45,9 +45,13 @@ ui: .venv/.installed ## Bring up Airflow with the DAGs and two simulated cluster
 # In the order of collection: the long files first, the many short ones of tests/unit last, so that no core idles.
 test: lint ## Run lint and all tests, and check the coverage
 	@$(RUN) coverage erase
-	@$(RUN) pytest --cov --cov-report= -n auto --dist loadfile --no-loadscope-reorder
+	@$(RUN) pytest --cov --cov-report= -n auto --dist loadfile --no-loadscope-reorder --ignore=tests/browser
 	@$(RUN) coverage report --include='airflow_ob_provider/oceanbase/*' --fail-under=$(COVERAGE_CORE)
 	@$(RUN) coverage report --omit='airflow_ob_provider/oceanbase/*' --fail-under=$(COVERAGE_REST)
+
+# By itself: an Airflow and a browser keep two cores busy.
+browser: .venv/.installed-dev ## Look at Airflow's pages with Chromium, where there is one
+	@$(RUN) pytest -q -p no:xdist tests/browser
 
 lint: .venv/.installed-dev ## Check style, types and module boundaries
 	@$(RUN) ruff check

@@ -8,6 +8,7 @@ from airflow_ob_provider.exceptions import OceanBaseServerError
 from airflow_ob_provider.hooks.drivers import tls_in_use
 from airflow_ob_provider.hooks.settings import ConnectionSettings, TlsMode
 from airflow_ob_provider.oceanbase.dialects import Dialect, findings
+from airflow_ob_provider.oceanbase.errors import DENIED
 from airflow_ob_provider.oceanbase.models import Identity, Level
 from airflow_ob_provider.oceanbase.redact import redact
 from airflow_ob_provider.oceanbase.rows import UnreadableError
@@ -15,7 +16,6 @@ from airflow_ob_provider.oceanbase.rows import UnreadableError
 if TYPE_CHECKING:
     from airflow_ob_provider.hooks.oceanbase import OceanBaseSession
 
-_DENIED = frozenset({1044, 1142, 1143, 1227})
 _ALTER, _SELECT = "ALTER SYSTEM on *.*", "SELECT on oceanbase.*"
 
 
@@ -54,7 +54,7 @@ def _privileges(dialect: Dialect, identity: Identity) -> str:
     except OceanBaseServerError as error:
         if error.is_transient:
             raise
-        denied = error.errno in _DENIED
+        denied = error.errno in DENIED
         hint = f"; {error.hint.rstrip('.')}" if denied else ""
         (missing if denied else unknown).append(f"{_SELECT} (log backup views: [{error.errno}] {error.message}{hint})")
     except UnreadableError as error:

@@ -20,6 +20,8 @@ class Kind(StrEnum):
 
 
 LOST_CONNECTION = 2013
+DENIED = frozenset({1044, 1142, 1143, 1227})
+"""The account lacks a privilege: on a database, a table, a column, or for the statement."""
 _MAY_HAVE_HAPPENED = frozenset({2006, LOST_CONNECTION, 2055, 4012, 4023, 4114, 4527})
 
 

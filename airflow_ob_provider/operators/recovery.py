@@ -29,13 +29,13 @@ from airflow_ob_provider.operators.base import OceanBaseOperator, WaitingOperato
 from airflow_ob_provider.operators.compliance import default_report_path
 from airflow_ob_provider.operators.settings import wanted_destination
 from airflow_ob_provider.operators.tenantwise import TenantwiseOperator
+from airflow_ob_provider.reports import LANGUAGES
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_ob_provider.oceanbase.version import OceanBaseVersion
 
-LANGUAGES = ("en", "zh")
 _CANCEL_LOOKS = 9
 """Looks of :data:`~airflow_ob_provider.operators.base.READ_BACK_SECONDS` each whether it is gone: 3 minutes."""
 
@@ -57,7 +57,8 @@ class DiagnoseArchiveOperator(OceanBaseOperator):
     :param dest_conn_id: as there; only its endpoint counts here.
     :param stuck_after: seconds after which STOPPING and SUSPENDING count as stuck, 60 to 86,400; 600 by default, the
         time after which 4.2.3+ ends STOPPING itself. By the server's events.
-    :param waited: seconds that the DAG has waited for STOP itself, 0 to 604,800: where no event tells since when.
+    :param waited: seconds that somebody has seen it in STOPPING or SUSPENDING, 0 to 604,800: where no event tells since
+        when.
     :param stop_suspended: plan to stop (a gap) a round that is stuck in SUSPENDING, instead of waiting for a person to
         repair its destination.
     :param report_path: folder of the compliance checks, whose lag history is told; by default ``[oceanbase]

@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from airflow_ob_provider.reports import charts
 from airflow_ob_provider.reports.cleaning import count, items, part
@@ -60,10 +60,10 @@ def html(report: Mapping[str, Any], language: str = "en") -> str:
     )
 
 
-@cache
-def _environment() -> Environment:
+def templates(*packages: str) -> Environment:
+    """The templates of a report, and before them those of other packages. Everything in them is escaped."""
     environment = Environment(
-        loader=PackageLoader("airflow_ob_provider.reports"),
+        loader=ChoiceLoader([PackageLoader(name) for name in (*packages, "airflow_ob_provider.reports")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -71,6 +71,11 @@ def _environment() -> Environment:
     )
     environment.filters["cell"] = _cell
     return environment
+
+
+@cache
+def _environment() -> Environment:
+    return templates()
 
 
 @cache

@@ -10,6 +10,7 @@ from airflow.sdk import Param
 from airflow_ob_provider.oceanbase.compliance.policy import POLICY_SCHEMA
 from airflow_ob_provider.oceanbase.destination import PLACEHOLDERS
 from airflow_ob_provider.oceanbase.redact import KEY_NAMES
+from airflow_ob_provider.reports import LANGUAGES
 
 LIMITS = "Time limits (seconds)"
 _END = r"$(?!\n)"
@@ -146,7 +147,7 @@ def language(description: str) -> Param:
     return Param(
         "en",
         type="string",
-        enum=["en", "zh"],
+        enum=list(LANGUAGES),
         section="Report",
         title="Language",
         values_display={"en": "English", "zh": "中文"},
@@ -200,6 +201,12 @@ def recovery_params(destination: Param) -> dict[str, Param]:
         "report_path": report_path("Report and ledger; a path or URL, shared by all workers."),
         "language": language("Of the plan and the report."),
         "stuck_after": seconds(600, "After this time STOPPING and SUSPENDING count as stuck.", "Stuck after", least=60),
+        "waited": seconds(
+            0,
+            "How long it has been seen in STOPPING or SUSPENDING: for a server whose events do not tell since when.",
+            "Seen stuck for",
+            least=0,
+        ),
         "stop_timeout": seconds(
             3600, "Wait for STOP. 4.2.3+ ends it after 10 minutes if the destination is dead.", "Stop"
         ),

@@ -47,6 +47,7 @@ def recovery_tasks(*, kind: str, subject: str, moves: bool = False) -> None:
         "dest_conn_id": _KEYS,
         "language": "{{ params.language }}",
         "stuck_after": "{{ params.stuck_after }}",
+        "waited": "{{ params.waited }}",
         "stop_suspended": "{{ params.stop_suspended }}",
         "report_path": _REPORTS,
     }

@@ -20,4 +20,4 @@ ReadableDags = Annotated[frozenset[str], Depends(readable_dags)]
 
 def may_see(run: Any, dags: frozenset[str]) -> bool:
     """Whether what a run has stored may be seen: its DAG may be read. What names no run is for nobody."""
-    return isinstance(run, Mapping) and run.get("dag_id") in dags
+    return isinstance(run, Mapping) and str(run.get("dag_id")) in dags

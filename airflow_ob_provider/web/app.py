@@ -115,7 +115,7 @@ def fleet(asked: AskedDep, visible: VisibleDep, stored: StoredDep) -> Any:
 def cluster(asked: AskedDep, found: ClusterDep, stored: StoredDep, dags: ReadableDags, session: SessionDep) -> Any:
     """One cluster."""
     report = stored.report(found.conn_id)
-    if report is None:
+    if report is None or not may_see(report.get("run"), dags):
         raise HTTPException(404)
     return cluster_page(
         asked,

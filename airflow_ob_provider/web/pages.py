@@ -9,11 +9,11 @@ from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
 from airflow_ob_provider.reports import charts
 from airflow_ob_provider.reports.cleaning import cleaned, part
-from airflow_ob_provider.reports.page import LIMITS, by_rule
+from airflow_ob_provider.reports.page import LIMITS, by_rule, templates
 from airflow_ob_provider.reports.view import LEVELS, View
 from airflow_ob_provider.web.events import Done
 from airflow_ob_provider.web.places import airflow_root
@@ -185,12 +185,6 @@ def _render(template: str, asked: Asked, **values: Any) -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=ChoiceLoader([PackageLoader("airflow_ob_provider.web"), PackageLoader("airflow_ob_provider.reports")]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates("airflow_ob_provider.web")
     environment.globals["run_url"] = run_url
     return environment

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 FRESH_SECONDS = 5.0
 """How long a list of clusters is shown without looking again."""
+NO_RUN: Mapping[str, Any] = {"dag_id": None, "run_id": None}
 _READERS = 16
 """An object store answers slowly, but many at once."""
 _MAX_AGE = 3 * 3600.0
@@ -156,7 +157,8 @@ class Stored:
         except ReportStoreError as error:
             log.warning("%s", error)
             return None
-        return found
+        # Somebody else's file is shown as far as it goes; one without a run is for nobody.
+        return {**overview({}), **found, "run": {**NO_RUN, **part(found.get("run"))}} if found else None
 
     def _age(self, line: Mapping[str, Any]) -> float | None:
         kept = moment(line.get("kept_at") or line.get("checked_at"), UTC)

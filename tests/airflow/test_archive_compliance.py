@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 
 from airflow_ob_provider.reports import schema
 from airflow_ob_provider.sandbox import Sandbox
+from tests.pasts import two_good_days
 
 DAG_ID = "ob_archive_compliance"
 CLEAN = {"defaults": {"cleanup_required": False}}
@@ -34,10 +34,7 @@ def healthy(new_cluster: Callable[..., Sandbox]) -> Callable[..., Sandbox]:
 
     def start(conn_id: str = "oceanbase_default", profile: str = "4.2.5") -> Sandbox:
         box = new_cluster(conn_id, profile=profile, speed=1)
-        now = box.now
-        box.history.clear()
-        box.history.round(1, now - timedelta(days=2))
-        box.history.backup_set(1, now - timedelta(days=1), now - timedelta(hours=23))
+        two_good_days(box)
         return box
 
     return start

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from airflow.sdk.bases.operator import BaseOperator
 from airflow_ob_provider.notifications.oceanbase import LogBackupAlarmNotifier
 from airflow_ob_provider.operators.compliance import ArchiveComplianceOperator
 from airflow_ob_provider.sandbox import Sandbox
+from tests.pasts import two_good_days
 
 SENT: list[str] = []
 
@@ -59,13 +60,6 @@ def alarms(airflow_db: None, tmp_path: Path) -> Callable[..., list[str]]:
     return run
 
 
-def healthy(box: Sandbox) -> None:
-    now = box.now
-    box.history.clear()
-    box.history.round(1, now - timedelta(days=2))
-    box.history.backup_set(1, now - timedelta(days=1), now - timedelta(hours=23))
-
-
 @pytest.mark.parametrize(
     ("language", "order"),
     [
@@ -79,7 +73,7 @@ def test_the_alarm_of_a_failed_check_has_the_fields_of_ocp_in_their_order(
     new_cluster: Callable[..., Sandbox], alarms: Callable[..., list[str]], language: str, order: list[str]
 ) -> None:
     box = new_cluster(profile="4.2.5", speed=1)
-    healthy(box)
+    two_good_days(box)
     box.interrupt("tenant1")
     box.advance(600)
     (text,) = alarms(language=language)

@@ -394,6 +394,24 @@ def test_one_broken_file_hides_no_other_cluster(client: Browser, folder: Path) -
     assert rows(client.get("/").text) == ["prod"]
 
 
+@pytest.mark.parametrize("run", [{"dag_id": DAG}, {"dag_id": DAG, "run_id": 7, "map_index": "x", "task_id": []}])
+def test_a_file_of_somebody_else_hides_no_other_cluster(client: Browser, folder: Path, run: dict[str, Any]) -> None:
+    keep(folder, "prod", samples.green())
+    odd: dict[str, Any] = {"tenants": {}, "delay": "x", "verdict": 7, "checked_at": [], "open_gaps": "", "version": {}}
+    keep(folder, "odd", samples.green()).write_text(json.dumps({**odd, "run": run}))
+    keep(folder, "list", samples.green()).write_text(json.dumps({"run": {"dag_id": [DAG]}}))
+    assert sorted(rows(client.get("/").text)) == ["odd", "prod"]
+    assert client.get("/?sort=name&q=o&level=UNKNOWN").status_code == 200
+
+
+def test_a_newer_report_of_another_dag_is_not_shown(login: Callable[..., Browser], folder: Path) -> None:
+    line = keep(folder, "prod", samples.green())
+    text = line.read_text()
+    keep(folder, "prod", samples.red(), dag_id=OTHER)
+    line.write_text(text)  # as between the writing of the one file and of the other
+    assert login(DAG).get("/clusters/prod").status_code == 404
+
+
 def test_a_store_of_an_older_release_is_read(client: Browser, folder: Path) -> None:
     keep(folder, "prod", samples.green()).unlink()
     page = client.get("/").text

@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from demo.processes import Airflow
 from demo.rest import Rest, Run
 from demo.stack import connections, copy_template, running
 from demo.ui import SETTINGS
+from tests.pasts import two_good_days
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -120,10 +120,7 @@ def _archiving(password: str) -> Sandbox:
     """A cluster with two days of logs and a full backup."""
     box = Sandbox("4.2.5", tenants=2, password=password)
     box.start()
-    now = box.now
-    box.history.clear()
-    box.history.round(1, now - timedelta(days=2))
-    box.history.backup_set(1, now - timedelta(days=1), now - timedelta(hours=23))
+    two_good_days(box)
     box.history.policy("7d")
     return box
 

@@ -26,7 +26,7 @@ def test_a_broken_cluster_is_red_and_says_why(page: Page, stack: Stack) -> None:
     assert run.wait() == "failed", run.states()
 
     page.goto(run_path(DAG_ID, run.run_id))
-    verdict = page.get_by_role("row").filter(has=page.get_by_role("link", name="cluster.verdict"))
+    verdict = page.get_by_role("row").filter(has=page.get_by_role("link", name="Verdict"))
     expect(verdict).to_contain_text("Failed")
     page.goto(task_path(DAG_ID, run.run_id, "cluster.verdict", 0))
     log = page.get_by_test_id("virtualized-list")

@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from demo.clusters import ask, user_tenants
 from demo.processes import wait_until
 from demo.rest import Rest, Run
 from demo.stack import copy_template, running
+from tests.pasts import two_good_days
 from tests.unit.triggers import rows
 
 from .canaries import rows_of
@@ -159,10 +159,7 @@ class Scene:
 def checked() -> Iterator[Sandbox]:
     """A healthy cluster, which the scheduler has checked as soon as it knows the DAG."""
     with Sandbox("4.2.5", tenants=2, password=f"checked{CANARY}/+=%") as box:
-        now = box.now
-        box.history.clear()
-        box.history.round(1, now - timedelta(days=2))
-        box.history.backup_set(1, now - timedelta(days=1), now - timedelta(hours=23))
+        two_good_days(box)
         box.history.policy("7d")
         yield box
 
@@ -171,10 +168,7 @@ def checked() -> Iterator[Sandbox]:
 def watched() -> Iterator[Sandbox]:
     """A healthy cluster that can be restored; the triggerer watches it from the beginning."""
     with Sandbox("4.2.5", tenants=2, speed=10, password=f"watched{CANARY}/+=%") as box:
-        now = box.now
-        box.history.clear()
-        box.history.round(1, now - timedelta(days=2))
-        box.history.backup_set(1, now - timedelta(days=1), now - timedelta(hours=23))
+        two_good_days(box)
         place_data_backups(box)
         yield box
 

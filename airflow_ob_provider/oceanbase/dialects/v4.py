@@ -34,7 +34,7 @@ from airflow_ob_provider.oceanbase.dialects.v4_rows import (
     slowest_stream,
     user_tenants,
 )
-from airflow_ob_provider.oceanbase.errors import ServerError
+from airflow_ob_provider.oceanbase.errors import DENIED, ServerError
 from airflow_ob_provider.oceanbase.models import (
     ArchiveRow,
     ArchiveSnapshot,
@@ -56,7 +56,6 @@ DEFAULT_LAG_SECONDS = 120.0
 """``archive_lag_target`` where it is not shown; a log stream archives at least that often (4.2.0+)."""
 NO_TENANTS = "This server has no view of its tenants, as seekdb has none: there is no log backup on it"
 _MAX_LATE_TENANTS = 5
-_DENIED = frozenset({1044, 1142, 1227})
 _MERGES = "('MINI_MERGE', 'MINI')"
 """The manual of 4.0 names the type MINI."""
 
@@ -142,7 +141,7 @@ class V4Dialect(DialectBase):
             try:
                 return self.read(self.catalogue.archive(log_mode=log_mode, timestamps=True))
             except ServerError as error:
-                if error.errno not in MISSING | _DENIED:
+                if error.errno not in MISSING | DENIED:
                     raise
                 self._shows_timestamps = False
         return self.read(self.catalogue.archive(log_mode=log_mode, timestamps=False))

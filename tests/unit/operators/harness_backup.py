@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -42,6 +43,18 @@ def set_up(box: Sandbox, *names: str) -> None:
     for name in names or ("tenant1", "tenant2"):
         put(box, "DOING", name)
         sql(box, f"ALTER SYSTEM SET DATA_BACKUP_DEST = 'file:///data/nfs/data/{name}' TENANT = {name}")
+
+
+@contextmanager
+def archiving(profile: str) -> Iterator[Sandbox]:
+    """A cluster of either generation whose log backup is DOING, ready for data backups."""
+    with Sandbox(profile=profile, tenants=2, servers=3, manual_clock=True) as box:
+        if profile.startswith("4"):
+            set_up(box)
+        else:
+            box.parameters["backup_dest"] = "file:///data/nfs/backup"
+            box.force_status("DOING")
+        yield box
 
 
 def next_try(context: Any) -> Any:

@@ -12,20 +12,15 @@ from airflow_ob_provider.operators.backup import CancelBackupOperator
 from airflow_ob_provider.sandbox import Sandbox
 from tests.unit.operators.harness import Time, drive, ending, make_context, writes
 from tests.unit.operators.harness4 import sql
-from tests.unit.operators.harness_backup import FULL, before_sending, set_up
+from tests.unit.operators.harness_backup import FULL, archiving, before_sending
 
 CANCEL = "ALTER SYSTEM CANCEL BACKUP"
 
 
 @pytest.fixture
 def cluster(request: pytest.FixtureRequest, add_connection: Callable[..., str]) -> Iterator[Sandbox]:
-    with Sandbox(profile=getattr(request, "param", "4.2.5"), tenants=2, servers=3, manual_clock=True) as box:
+    with archiving(getattr(request, "param", "4.2.5")) as box:
         add_connection(box)
-        if box._cluster.build.name[0] == "4":
-            set_up(box)
-        else:
-            box.parameters["backup_dest"] = "file:///data/nfs/backup"
-            box.force_status("DOING")
         yield box
 
 

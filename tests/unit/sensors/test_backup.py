@@ -13,7 +13,7 @@ from airflow_ob_provider.sandbox import Sandbox
 from airflow_ob_provider.sensors.backup import BackupSetSensor
 from tests.unit.operators.harness import Time, drive, drive_rescheduled, ending, make_context
 from tests.unit.operators.harness4 import last_try, sql
-from tests.unit.operators.harness_backup import FULL, set_up
+from tests.unit.operators.harness_backup import FULL, archiving
 
 BOTH = ["tenant1", "tenant2"]
 MODES = {
@@ -26,13 +26,8 @@ MODES = {
 @pytest.fixture
 def cluster(request: pytest.FixtureRequest, add_connection: Callable[..., str]) -> Iterator[Sandbox]:
     """A backup has just begun."""
-    with Sandbox(profile=getattr(request, "param", "4.2.5"), tenants=2, servers=3, manual_clock=True) as box:
+    with archiving(getattr(request, "param", "4.2.5")) as box:
         add_connection(box)
-        if box._cluster.build.name[0] == "4":
-            set_up(box)
-        else:
-            box.parameters["backup_dest"] = "file:///data/nfs/backup"
-            box.force_status("DOING")
         sql(box, FULL)
         yield box
 

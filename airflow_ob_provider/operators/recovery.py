@@ -22,7 +22,7 @@ from airflow_ob_provider.oceanbase.dialects import Dialect
 from airflow_ob_provider.oceanbase.models import ArchiveState, Scope
 from airflow_ob_provider.oceanbase.recovery import diagnose, plan_markdown, plan_move, plan_recovery
 from airflow_ob_provider.oceanbase.recovery.diagnosis import STUCK_SECONDS
-from airflow_ob_provider.oceanbase.recovery.told import LISTS, recovery_result, recovery_title
+from airflow_ob_provider.oceanbase.recovery.told import recovery_result, recovery_title
 from airflow_ob_provider.oceanbase.rows import UnreadableError
 from airflow_ob_provider.oceanbase.waits import ArchiveStopped
 from airflow_ob_provider.operators.base import OceanBaseOperator, WaitingOperator, carried
@@ -67,11 +67,10 @@ class DiagnoseArchiveOperator(OceanBaseOperator):
     :return: ``tenants`` (by name; 3.x: ``cluster``): ``state``, ``status``, ``round``, ``class``, ``classes``,
         ``evidence``, ``runbook`` (en, zh), ``needs_person``, ``is_stuck``, ``since``, ``ends_after``, ``steps``,
         ``reason`` (en, zh), ``gap`` (None, or ``from``, ``to``, ``is_new``, ``tenants``, ``full_backups``, ``words``,
-        ``writes``), ``unknown`` (why it is not judged); ``needs``: all steps of all of them, sorted; ``by_step``;
-        ``tenants_to_stop``, ``tenants_to_start`` (to start or resume) and ``tenants_to_back_up``, which are None on
-        3.x, where the cluster is one, and must not be handed on where they are empty: that means all; ``unknown``;
-        ``is_done``: nothing is left, and that is known; ``plan_markdown`` (en, zh); ``read_at``, ``version``,
-        ``scope``. ``needs`` and the three lists are XComs of their own too.
+        ``writes``), ``unknown`` (why it is not judged); ``needs``: all steps of all of them, sorted; ``by_step``: whom
+        each is for, where it is for anybody, as :func:`~airflow_ob_provider.task_groups.restart.restart_group` takes
+        it; ``unknown``; ``is_done``: nothing is left, and that is known; ``plan_markdown`` (en, zh); ``read_at``,
+        ``version``, ``scope``.
     :raises ArchiveStateError: none of the tenants (or not the cluster) can be judged.
     """
 
@@ -131,11 +130,8 @@ class DiagnoseArchiveOperator(OceanBaseOperator):
         text = plan_markdown(found, plan, title=recovery_title(self.oceanbase_conn_id, wanted))
         self.log.info("%s", text.zh if self.language == "zh" else text.en)
         result = recovery_result(self.oceanbase_conn_id, catalog, found, plan, text)
-        ti = context["ti"]
-        for key in ("needs", *LISTS):
-            ti.xcom_push(key=key, value=result[key])
         if not any(not diagnosis.refusal for diagnosis in found):
-            ti.xcom_push(key="return_value", value=result)
+            context["ti"].xcom_push(key="return_value", value=result)
             whys = "; ".join(f"{place}: {why}" for place, why in plan.refused.items())
             raise ArchiveStateError(
                 f"log backup of {self.oceanbase_conn_id} cannot be judged, so nothing is planned: "

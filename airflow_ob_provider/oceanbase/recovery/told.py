@@ -8,17 +8,10 @@ from typing import Any
 from airflow_ob_provider.oceanbase.catalog import BackupCatalog
 from airflow_ob_provider.oceanbase.compliance.words import Text, both
 from airflow_ob_provider.oceanbase.destination import Destination
-from airflow_ob_provider.oceanbase.models import Scope, to_json
+from airflow_ob_provider.oceanbase.models import to_json
 from airflow_ob_provider.oceanbase.recovery.cost import Cost
 from airflow_ob_provider.oceanbase.recovery.diagnosis import Diagnosis
 from airflow_ob_provider.oceanbase.recovery.plan import RecoveryPlan, RecoveryStep, UnitPlan
-
-LISTS = {
-    "tenants_to_stop": (RecoveryStep.STOP,),
-    "tenants_to_start": (RecoveryStep.START, RecoveryStep.RESUME),
-    "tenants_to_back_up": (RecoveryStep.FULL_BACKUP,),
-}
-"""Lists of tenants that operators take, by the steps that they are for."""
 
 
 def recovery_title(oceanbase_conn_id: str, wanted: Destination | None) -> Text:
@@ -32,7 +25,6 @@ def recovery_result(
     oceanbase_conn_id: str, catalog: BackupCatalog, found: Sequence[Diagnosis], plan: RecoveryPlan, text: Text
 ) -> dict[str, Any]:
     """What other tasks need of a diagnosis and its plan: plain JSON."""
-    whole = catalog.scope is Scope.CLUSTER
     return {
         "oceanbase_conn_id": oceanbase_conn_id,
         "read_at": to_json(catalog.read_at),
@@ -41,7 +33,6 @@ def recovery_result(
         "tenants": {one.place: _told(one, what) for one, what in zip(found, plan.plans, strict=True)},
         "needs": list(plan.needs),
         "by_step": {step: list(plan.places(RecoveryStep(step))) for step in plan.needs},
-        **{name: None if whole else list(plan.places(*steps)) for name, steps in LISTS.items()},
         "unknown": plan.refused,
         "is_done": plan.is_done,
         "plan_markdown": text._asdict(),

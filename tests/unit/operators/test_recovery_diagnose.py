@@ -92,17 +92,11 @@ def break_off(box: Sandbox, comment: str = "", reason: str = "") -> None:
 
 @builds(*V3, *V4)
 def test_a_healthy_cluster_needs_nothing(cluster: Sandbox, clock: Time) -> None:
-    context = make_context()
-    found = diagnose(context)
+    found = diagnose()
     assert (found["needs"], found["is_done"], found["unknown"], found["by_step"]) == ([], True, {}, {})
     assert cluster.writes == ()
     names = ["cluster"] if is_3(cluster) else ["tenant1", "tenant2"]
     assert list(found["tenants"]) == names
-    lists = {"tenants_to_stop", "tenants_to_start", "tenants_to_back_up"}
-    expected = None if is_3(cluster) else []
-    assert {name: found[name] for name in lists} == dict.fromkeys(lists, expected)
-    assert {name: context["ti"].xcom[name] for name in lists} == dict.fromkeys(lists, expected)
-    assert context["ti"].xcom["needs"] == []
     told = one(found)
     assert (told["state"], told["class"], told["steps"], told["gap"], told["needs_person"]) == (
         "DOING", "none", [], None, False,
@@ -116,8 +110,7 @@ def test_a_healthy_cluster_needs_nothing(cluster: Sandbox, clock: Time) -> None:
 )
 def test_a_break_with_a_reason(cluster: Sandbox, clock: Time, reason: str, cause: str, person: bool) -> None:
     break_off(cluster, reason=reason)
-    context = make_context()
-    found = diagnose(context)
+    found = diagnose()
     told = one(found)
     assert (told["state"], told["class"], told["classes"], told["needs_person"]) == (
         "INTERRUPTED", cause, [cause], person,
@@ -125,8 +118,7 @@ def test_a_break_with_a_reason(cluster: Sandbox, clock: Time, reason: str, cause
     assert any(reason in line for line in told["evidence"])
     assert told["steps"] == ["stop", "wait_stop", *AFTER]
     assert found["needs"] == sorted(told["steps"])
-    assert found["tenants_to_stop"] == (None if is_3(cluster) else ["tenant1"])
-    assert context["ti"].xcom["tenants_to_stop"] == found["tenants_to_stop"]
+    assert found["by_step"]["stop"] == (["cluster"] if is_3(cluster) else ["tenant1"])
     assert told["gap"]["from"] == "2026-03-20 11:50:00.000000+08:00"
     assert (told["gap"]["to"], told["gap"]["is_new"]) == (None, False)
     assert set(map(tuple, told["gap"]["full_backups"].values())) == {(1,)}
@@ -191,11 +183,8 @@ def test_suspended_and_stuck_on_the_way(cluster: Sandbox, clock: Time) -> None:
     told = one(diagnose(), "tenant1")
     assert (told["state"], told["steps"], told["gap"]) == ("SUSPEND", ["resume", "wait_doing", "check"], None)
     found = diagnose(tenants=["tenant1"])
-    assert (list(found["tenants"]), found["tenants_to_start"], found["tenants_to_stop"]) == (
-        ["tenant1"],
-        ["tenant1"],
-        [],
-    )
+    assert list(found["tenants"]) == ["tenant1"]
+    assert found["by_step"] == {step: ["tenant1"] for step in ("check", "resume", "wait_doing")}
     cluster.faults.dead_medium = {"tenant2"}
     sql(cluster, "ALTER SYSTEM SET LOG_ARCHIVE_DEST_STATE = 'DEFER' TENANT = tenant2")
     cluster.advance(800)
@@ -230,7 +219,7 @@ def test_a_tenant_that_cannot_be_judged_hides_no_other(cluster: Sandbox, clock: 
     found = diagnose(tenants="tenant1, tenant2, nobody")
     assert list(found["unknown"]) == ["tenant2", "nobody"]
     assert "RESTORE" in found["unknown"]["tenant2"]
-    assert found["tenants_to_stop"] == ["tenant1"]
+    assert found["by_step"]["stop"] == ["tenant1"]
     assert found["is_done"] is False
     end = ending(lambda: diagnose(tenants=["nobody"]))
     assert isinstance(end.error, ArchiveStateError)
@@ -463,4 +452,4 @@ def test_a_tenant_without_a_round_is_left_alone(cluster: Sandbox, clock: Time) -
     put(cluster, "NONE", "tenant2")
     found = diagnose()
     assert one(found, "tenant2")["steps"] == []
-    assert found["tenants_to_start"] == []
+    assert "start" not in found["by_step"]

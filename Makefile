@@ -34,7 +34,7 @@ INPUTS := pyproject.toml constraints.txt overrides.txt airflow_ob_provider/__ini
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: demo ui pictures test browser lint mutation setup constraints clean help
+.PHONY: demo ui pictures test browser bench bench-quick lint mutation setup constraints clean help
 
 demo: .venv/.installed ## Show the provider at work: PROFILE=<version>, or CONN=<connection JSON> [APPLY=1] [DESTINATION=<where>]
 	@$(RUN) python -m demo.run
@@ -52,6 +52,12 @@ test: lint ## Run lint and all tests, and check the coverage
 # By itself: an Airflow and a browser keep two cores busy.
 browser: .venv/.installed-dev ## Look at Airflow's pages with Chromium, where there is one
 	@$(RUN) pytest -q -p no:xdist tests/browser
+
+bench: .venv/.installed-dev ## Measure everything against its baselines and write benchmarks/RESULTS.md (NAMES=<some> only shows; half an hour)
+	@$(RUN) python -m benchmarks.run --write $(NAMES)
+
+bench-quick: .venv/.installed-dev ## The same at small sizes: counts must be exact, times are only shown (under a minute)
+	@$(RUN) python -m benchmarks.run --quick $(NAMES)
 
 lint: .venv/.installed-dev ## Check style, types and module boundaries
 	@$(RUN) ruff check
@@ -89,7 +95,7 @@ clean: ## Remove everything that these targets have created
 	@find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.* ## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
 # Stamps of their own, because `make demo` need not wait for the development tools, nor `make test` for mutmut.
 .venv/.installed: .venv/bin/uv $(INPUTS)

@@ -1,0 +1,117 @@
+"""Figures as lines of a terminal, and as RESULTS.md."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+from tabulate import tabulate
+
+from benchmarks.figures import Benchmark, Figure
+
+RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
+_PACKAGES = ("apache-airflow", "apache-airflow-providers-mysql", "PyMySQL", "mysql-mimic", "sqlglot")
+
+
+@dataclass(frozen=True)
+class Section:
+    """A benchmark that has been run."""
+
+    name: str
+    benchmark: Benchmark
+    figures: Sequence[Figure]
+    seconds: float
+    has_failed: bool
+
+    @property
+    def missed(self) -> list[Figure]:
+        """What has not reached its target."""
+        return [one for one in self.figures if one.is_reached is False]
+
+
+def as_text(figure: Figure, *, quick: bool) -> str:
+    """One line for the terminal."""
+    parts = [f"{figure.what}: {_value(figure.ours, figure.unit)}"]
+    if figure.baseline is not None:
+        parts.append(f"baseline {_value(figure.baseline, figure.unit)}, {_ratio(figure)}")
+    if figure.exactly is not None or not quick:
+        parts += [part for part in (_target(figure), _reached(figure)) if part]
+    return "; ".join(parts)
+
+
+def written(sections: Sequence[Section]) -> str:
+    """The whole of RESULTS.md."""
+    missed = sum(len(one.missed) for one in sections)
+    judged = sum(figure.is_reached is not None for one in sections for figure in one.figures)
+    lines = [
+        "# Results",
+        "",
+        "Made by `make bench`; do not edit. Each figure stands next to what a user would do instead, measured in the",
+        "same run on the same machine. The ratio says how many times better the provider is; below 1 it is worse.",
+        "",
+        f"{datetime.now(UTC):%Y-%m-%d}, {_machine()}. {', '.join(f'{name} {version(name)}' for name in _PACKAGES)}.",
+        "",
+        f"{judged - missed} of {judged} targets are reached.",
+    ]
+    for number, one in enumerate(sections, start=1):
+        lines += ["", f"## {number}. {one.benchmark.title}", "", f"Baseline: {one.benchmark.baseline}", "", _table(one)]
+        lines += [f"\n{figure.what}: {figure.note}" for figure in one.figures if figure.note]
+        if one.has_failed:
+            lines += ["", "**This benchmark has failed; what it has measured is not complete.**"]
+    return "\n".join(lines) + "\n"
+
+
+def _table(section: Section) -> str:
+    rows = [
+        [
+            figure.what,
+            _ratio(figure),
+            _value(figure.ours, figure.unit),
+            "" if figure.baseline is None else _value(figure.baseline, figure.unit),
+            _target(figure),
+            _reached(figure),
+        ]
+        for figure in section.figures
+    ]
+    heads = ["what", "ratio", "provider", "baseline", "must be", "reached"]
+    return tabulate(rows, heads, tablefmt="github", disable_numparse=True)
+
+
+def _machine() -> str:
+    memory = psutil.virtual_memory().total / 2**30
+    return f"{os.cpu_count()} cores, {memory:.0f} GB, {platform.system()}, Python {platform.python_version()}"
+
+
+def _ratio(figure: Figure) -> str:
+    ratio = figure.ratio
+    if ratio is None:
+        return ""
+    return "∞" if ratio == float("inf") else f"{ratio:.3g}×" if ratio < 100 else f"{ratio:,.0f}×"
+
+
+def _target(figure: Figure) -> str:
+    parts = []
+    if figure.times is not None:
+        parts.append(f"≥ {figure.times:g}×")
+    if figure.at_most is not None:
+        parts.append(f"≤ {_value(figure.at_most, figure.unit)}")
+    if figure.at_least is not None:
+        parts.append(f"≥ {_value(figure.at_least, figure.unit)}")
+    if figure.exactly is not None:
+        parts.append(f"= {_value(figure.exactly, figure.unit)}")
+    return ", ".join(parts)
+
+
+def _reached(figure: Figure) -> str:
+    return {True: "yes", False: "**no**", None: ""}[figure.is_reached]
+
+
+def _value(value: float, unit: str) -> str:
+    number = f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:.3g}"
+    return f"{number} {unit}".strip()

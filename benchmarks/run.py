@@ -1,0 +1,91 @@
+"""`make bench` and `make bench-quick`: each benchmark in a process of its own, one after the other.
+
+``python -m benchmarks.run [--quick] [--write] [name ...]``. Exit code: 0, or 1 when a benchmark failed or a count is
+not what it must be; a missed target of time or memory is told, and is no failure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+
+from benchmarks.figures import Benchmark, Figure
+from benchmarks.results import RESULTS, Section, as_text, written
+
+NAMES = (
+    "server_load",
+    "worker_slots",
+    "latency",
+    "triggerer",
+    "compliance",
+    "imports",
+    "hook_calls",
+    "fleet",
+    "simulator",
+)
+_MARK = "FIGURE "
+
+
+def main() -> int:
+    """Run what is wanted; the exit code."""
+    parser = argparse.ArgumentParser(prog="benchmarks.run", description="Measure the provider against its baselines.")
+    parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(NAMES)}; all of them by default")
+    parser.add_argument("--quick", action="store_true", help="small sizes; only counts are judged")
+    parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name}, where all were measured")
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    wanted = parser.parse_args()
+    names = wanted.names or list(NAMES)
+    if unknown := sorted(set(names) - set(NAMES)):
+        parser.error(f"no benchmark is called {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    if wanted.here:
+        return _measure_here(names[0], quick=wanted.quick)
+
+    sections = [_measured(name, quick=wanted.quick) for name in names]
+    if wanted.write and set(names) == set(NAMES):
+        RESULTS.write_text(written(sections), encoding="utf-8")
+        print(f"Written: {RESULTS.relative_to(Path.cwd())}")
+    wrong = [one.name for one in sections if one.has_failed or any(figure.is_wrong for figure in one.figures)]
+    missed = [] if wanted.quick else [one.name for one in sections if one.missed]
+    if missed:
+        print(f"Targets are missed in: {', '.join(missed)}")
+    if wrong:
+        print(f"Wrong: {', '.join(wrong)}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+def _benchmark(name: str) -> Benchmark:
+    found = import_module(f"benchmarks.{name}").BENCHMARK
+    assert isinstance(found, Benchmark)
+    return found
+
+
+def _measure_here(name: str, *, quick: bool) -> int:
+    for figure in _benchmark(name).measure(quick):
+        print(_MARK + json.dumps(figure.known()), flush=True)
+    return 0
+
+
+def _measured(name: str, *, quick: bool) -> Section:
+    benchmark = _benchmark(name)
+    print(f"{name}: {benchmark.title} ...", flush=True)
+    command = [sys.executable, "-m", "benchmarks.run", "--here", name, *(["--quick"] if quick else [])]
+    began = time.monotonic()
+    figures = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith(_MARK):
+                figures.append(Figure.of(json.loads(line.removeprefix(_MARK))))
+                print("    " + as_text(figures[-1], quick=quick), flush=True)
+    section = Section(name, benchmark, figures, time.monotonic() - began, has_failed=process.returncode != 0)
+    print(f"    {'FAILED' if section.has_failed else 'done'} in {section.seconds:.0f} s", flush=True)
+    return section
+
+
+if __name__ == "__main__":
+    sys.exit(main())

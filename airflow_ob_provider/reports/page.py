@@ -22,12 +22,14 @@ LIMITS = {"gaps": 5, "stretches": 50, "findings": 8, "more_findings": 200, "kind
            "queries": 50, "rows": 20, "columns": 40, "policy": 200}  # fmt: skip
 
 
-def html(report: Mapping[str, Any], language: str = "en") -> str:
+def html(report: Mapping[str, Any], language: str = "en", *, theme_script: str = "") -> str:
     """A compliance report as one self-contained page, bounded in size however many tenants there are.
 
     :param report: see :func:`~airflow_ob_provider.reports.schema`; a part that is missing is shown as missing. All of
         it is escaped. The page forbids itself to load anything, and to run any script but its own.
     :param language: ``en`` or ``zh``.
+    :param theme_script: URL, on the server that shows the page, of a script that sets ``media`` of the element ``dark``;
+        without it the page follows the theme of the operating system.
     :raises ValueError: for another language.
     """
     view = View(report, language)
@@ -54,6 +56,7 @@ def html(report: Mapping[str, Any], language: str = "en") -> str:
             evidence=part(view.raw.get("evidence")),
             queries=[_query(one) for one in items(part(view.raw.get("evidence")).get("queries"))],
             generator=part(view.raw.get("generator")),
+            theme_script=theme_script,
             script=script,
             script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         )

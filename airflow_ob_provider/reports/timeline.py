@@ -38,7 +38,7 @@ class Tick:
 class Axis:
     """A stretch of time, drawn from 0 to 100 per cent. All times are in one zone.
 
-    :param start: the time at 0; an axis that would have no length ends an hour later.
+    :param start: the time at 0; an axis that would have no length begins an hour earlier.
     :param end: the time at 100.
     """
 
@@ -48,9 +48,9 @@ class Axis:
     def __post_init__(self) -> None:
         if self.end <= self.start:
             try:
-                object.__setattr__(self, "end", self.start + timedelta(hours=1))
-            except OverflowError:
                 object.__setattr__(self, "start", self.end - timedelta(hours=1))
+            except OverflowError:
+                object.__setattr__(self, "end", self.start + timedelta(hours=1))
 
     @classmethod
     def around(cls, moments: Iterable[datetime], now: datetime) -> Axis:

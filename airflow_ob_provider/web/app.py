@@ -44,8 +44,8 @@ _HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-_REPORT_POLICY = "sandbox allow-scripts; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
-"""A report has a stricter policy in itself, with the hash of its script."""
+_REPORT_POLICY = "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+"""A report has a policy in itself, with the hash of its script."""
 _NAME = re.compile(r"latest|\d{8}T\d{6}Z")
 
 router = APIRouter(default_response_class=HTMLResponse)
@@ -133,7 +133,8 @@ def report(name: str, asked: AskedDep, found: ClusterDep, stored: StoredDep, dag
     kept = stored.report(found.conn_id, name) if _NAME.fullmatch(name) else None
     if kept is None or not may_see(kept.get("run"), dags):
         raise HTTPException(404)
-    return HTMLResponse(html(kept, asked.words.code), headers={"Content-Security-Policy": _REPORT_POLICY})
+    page = html(kept, asked.words.code, theme_script=f"{asked.root}/static/page.js")
+    return HTMLResponse(page, headers={"Content-Security-Policy": _REPORT_POLICY})
 
 
 @router.get("/run")

@@ -27,16 +27,16 @@ def test_a_moment_lies_where_its_part_of_the_axis_ends() -> None:
 def test_an_axis_without_length_gets_one() -> None:
     axis = Axis(NOW, NOW)
     assert axis.seconds == 3600
-    assert axis.at(NOW) == 0
-    late = datetime.max.replace(tzinfo=ZONE)
-    assert Axis(late, late).at(late) == 100
+    assert axis.at(NOW) == 100, "nothing is shown of what is yet to come"
+    early = datetime.min.replace(tzinfo=ZONE)
+    assert Axis(early, early).at(early) == 0
 
 
 def test_around_leaves_room_after_now() -> None:
     axis = Axis.around([NOW - timedelta(days=50), NOW - timedelta(days=3)], NOW)
     assert axis.start == NOW - timedelta(days=50)
     assert axis.end == NOW + timedelta(days=1)
-    assert Axis.around([], NOW).start == NOW
+    assert Axis.around([], NOW).end == NOW
     assert Axis.around([datetime.min.replace(tzinfo=UTC) + timedelta(days=9)], datetime.max.replace(tzinfo=UTC)).seconds
 
 

@@ -144,7 +144,7 @@ def test_lag_is_drawn_in_one_line_for_each_stretch_without_a_break() -> None:
 def test_a_single_check_is_a_dot() -> None:
     chart = lag_chart(View(green() | {"lag_history": history([70])}, "en"))
     assert chart
-    assert chart.paths == ["M0 93.237h0"]
+    assert chart.paths == ["M100 93.237h0"]
 
 
 def test_labels_of_thresholds_that_are_close_keep_apart() -> None:

@@ -28,8 +28,8 @@ def html(report: Mapping[str, Any], language: str = "en", *, theme_script: str =
     :param report: see :func:`~airflow_ob_provider.reports.schema`; a part that is missing is shown as missing. All of
         it is escaped. The page forbids itself to load anything, and to run any script but its own.
     :param language: ``en`` or ``zh``.
-    :param theme_script: URL, on the server that shows the page, of a script that sets ``media`` of the element ``dark``;
-        without it the page follows the theme of the operating system.
+    :param theme_script: URL, on the server that shows the page, of a script that sets ``media`` of the element
+        ``dark``; without it the page follows the theme of the operating system.
     :raises ValueError: for another language.
     """
     view = View(report, language)

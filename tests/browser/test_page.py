@@ -81,6 +81,14 @@ def test_it_follows_a_change_of_the_theme(page: Page) -> None:
     expect(body).to_have_css("background-color", "rgb(15, 21, 27)")
 
 
+def test_the_full_report_follows_the_theme_too(page: Page) -> None:
+    frame = inside(page, "/oceanbase/clusters/broken/reports/latest")
+    body = frame.locator("body")
+    expect(body).to_have_css("background-color", "rgb(238, 241, 244)")
+    page.evaluate("document.documentElement.classList.replace('light', 'dark')")
+    expect(body).to_have_css("background-color", "rgb(15, 21, 27)")
+
+
 def test_a_run_is_opened_in_airflow_itself(page: Page, stack: Stack) -> None:
     frame = inside(page, "/oceanbase/clusters/broken")
     run_id = stack.runs["broken"].run_id

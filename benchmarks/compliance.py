@@ -82,9 +82,10 @@ def _figures(name: str, fleet: Fleet, *, must_be_fast: bool) -> Iterator[Figure]
             read = _fastest(between, "read", tries)
         check(read.windows == result.by_hand.windows, "the two sides do not come to the same windows")
         ours, by_hand = result.check, result.by_hand
-        wanted = {"times": 20.0} if must_be_fast and tenants == 1000 else {}
+        note = f"The fleet was put up in {filled:.0f} s."
+        wanted = 20.0 if must_be_fast and tenants == 1000 else None
         yield Figure(what=f"{at}: the check, its rules and report", ours=ours.seconds, unit="s",
-                     baseline=by_hand.seconds, note=f"The fleet was put up in {filled:.0f} s.", **wanted)  # fmt: skip
+                     baseline=by_hand.seconds, note=note, times=wanted)  # fmt: skip
         yield Figure(what=f"{at}: only what is read for it, and the windows", ours=read.seconds, unit="s",
                      baseline=by_hand.seconds)  # fmt: skip
         yield _queries(at, result)
@@ -124,7 +125,7 @@ def _fastest(between: Wire, name: str, tries: int) -> Side:
 def _side(between: Wire, name: str) -> Side:
     between.reset()
     command = [sys.executable, "-m", "benchmarks.compliance_sides", name, str(between.port)]
-    answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=300)  # noqa: S603 - ours
+    answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=300)
     told = json.loads(answer.stdout.splitlines()[-1])
     return Side(told["seconds"], told["megabytes"], between.received, between.queries, told["windows"])
 

@@ -23,13 +23,13 @@ def recoverable(port: int) -> dict[int, list[Span]]:
         _rows(connection, "GV$OB_UNITS", "tenant_id", "log_disk_in_use", "log_disk_size")
         rounds = _rows(connection, "CDB_OB_ARCHIVELOG_SUMMARY", "tenant_id", "round_id", "checkpoint_scn")
         checkpoints = {(tenant, number): checkpoint for tenant, number, checkpoint in rounds}
-        wanted = ("tenant_id", "round_id", "piece_id", "start_scn", "end_scn", "status", "file_status")
+        of_pieces = ("tenant_id", "round_id", "piece_id", "start_scn", "end_scn", "status", "file_status")
         pieces = defaultdict(list)
-        for tenant, number, *piece in _rows(connection, "CDB_OB_ARCHIVELOG_PIECE_FILES", *wanted):
+        for tenant, number, *piece in _rows(connection, "CDB_OB_ARCHIVELOG_PIECE_FILES", *of_pieces):
             pieces[tenant, number].append(piece)
-        wanted = ("tenant_id", "backup_type", "status", "file_status", "start_replay_scn", "min_restore_scn")
+        of_sets = ("tenant_id", "backup_type", "status", "file_status", "start_replay_scn", "min_restore_scn")
         sets = defaultdict(list)
-        for tenant, kind, *words, logs_from, restores_from in _rows(connection, "CDB_OB_BACKUP_SET_FILES", *wanted):
+        for tenant, kind, *words, logs_from, restores_from in _rows(connection, "CDB_OB_BACKUP_SET_FILES", *of_sets):
             if kind == "FULL" and words == ["SUCCESS", "AVAILABLE"]:
                 sets[tenant].append((logs_from, restores_from))
     windows: dict[int, list[Span]] = {tenant: [] for tenant in states}

@@ -93,9 +93,9 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     the text as it came, so that masking a value cannot hide the name of another. Masking a text twice gives the
     same text.
     """
-    spellings = _spellings(secrets)
-    if not spellings and not _MARK.search(text) and not _WORD.search(text):
+    if secrets == () and not _MARK.search(text) and not _WORD.search(text):
         return text
+    spellings = _spellings(secrets)
     while (masked := _masked(text, spellings)) != text:
         text = masked
     return text

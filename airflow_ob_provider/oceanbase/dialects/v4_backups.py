@@ -58,8 +58,12 @@ _SET = (
 _LINKED = "START_SCN > 0 AND START_SCN <= END_SCN AND START_SCN = COALESCE(LAG(END_SCN) OVER {window}, START_SCN)"
 
 _LENGTH = "CAST(END_SCN AS SIGNED) - CAST(START_SCN AS SIGNED)"
-_EVEN = f"START_SCN > 0 AND {_LENGTH} BETWEEN 1 AND 864000000000000 AND PIECE_ID BETWEEN 0 AND 10000"
-"""Ten days and 10,000 pieces, so that no product leaves a bigint; an interval is 1 to 7 days."""
+_EVEN = (
+    f"START_SCN > 0 AND START_SCN < END_SCN AND {_LENGTH} BETWEEN 1 AND 864000000000000 "
+    "AND PIECE_ID BETWEEN 0 AND 10000"
+)
+"""Ten days and 10,000 pieces, so that no product leaves a bigint; an interval is 1 to 7 days. What is not a system change
+number (2^64-1) is -1 when signed, so unsigned ones are compared first."""
 _EVEN_COLUMNS = f"""DEST_ID AS dest_id, CASE WHEN {_EVEN} THEN {_LENGTH} END AS span,
        CASE WHEN {_EVEN} THEN CAST(START_SCN AS SIGNED) - PIECE_ID * ({_LENGTH}) END AS origin"""
 _EVEN_SUMS = """0 AS jumps, CASE WHEN COUNT(*) = MAX(piece_id) - MIN(piece_id) + 1

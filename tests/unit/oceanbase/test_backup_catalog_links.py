@@ -150,7 +150,7 @@ def test_pieces_of_two_destinations_are_compared() -> None:
     assert (first.suspects, second.suspects) == ((1,), ())
 
 
-@pytest.mark.parametrize("value", [0, None])
+@pytest.mark.parametrize("value", [0, None, 2**62 - 1])
 @pytest.mark.parametrize("name", ["START_SCN", "END_SCN"])
 def test_bounds_that_are_not_set(name: str, value: int | None) -> None:
     def change(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

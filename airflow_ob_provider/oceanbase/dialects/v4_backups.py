@@ -62,8 +62,8 @@ _EVEN = (
     f"START_SCN > 0 AND START_SCN < END_SCN AND {_LENGTH} BETWEEN 1 AND 864000000000000 "
     "AND PIECE_ID BETWEEN 0 AND 10000"
 )
-"""Ten days and 10,000 pieces, so that no product leaves a bigint; an interval is 1 to 7 days. What is not a system change
-number (2^64-1) is -1 when signed, so unsigned ones are compared first."""
+"""Ten days and 10,000 pieces, so that no product leaves a bigint; an interval is 1 to 7 days. 2^64-1, which is no
+system change number, is -1 when signed, so they are compared as they are first."""
 _EVEN_COLUMNS = f"""DEST_ID AS dest_id, CASE WHEN {_EVEN} THEN {_LENGTH} END AS span,
        CASE WHEN {_EVEN} THEN CAST(START_SCN AS SIGNED) - PIECE_ID * ({_LENGTH}) END AS origin"""
 _EVEN_SUMS = """0 AS jumps, CASE WHEN COUNT(*) = MAX(piece_id) - MIN(piece_id) + 1

@@ -123,7 +123,7 @@ def redacted_rows(rows: Any) -> Any:
         return {name: redacted_rows(cell) for name, cell in rows.items()}
     if isinstance(rows, list | tuple):
         kind = list if isinstance(rows, list) else tuple
-        return kind(redacted_rows(item) for item in rows)
+        return kind([redact(item) if isinstance(item, str) else redacted_rows(item) for item in rows])
     return rows
 
 

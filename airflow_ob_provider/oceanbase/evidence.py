@@ -14,6 +14,7 @@ from airflow_ob_provider.oceanbase.redact import redact
 from airflow_ob_provider.oceanbase.statements import Statement
 
 _VIEW = re.compile(r"\boceanbase\.([\w$]+)")
+_encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
 SAMPLE_ROWS = 20
 """Rows of each answer that a report shows; the hash is of all."""
 
@@ -46,7 +47,7 @@ class Recorder:
         sample = []
         for number, row in enumerate(rows):
             shown = {name: _shown(value) for name, value in row.items()}
-            digest.update((json.dumps(shown, sort_keys=True, ensure_ascii=False) + "\n").encode())
+            digest.update((_encode(shown) + "\n").encode())
             if number < SAMPLE_ROWS:
                 sample.append(shown)
         text = " ".join(statement.redacted.split())

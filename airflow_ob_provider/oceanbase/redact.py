@@ -57,6 +57,9 @@ _PATTERNS = (
     _pattern(rf"{_NAME}\s*(?:=>?+|%3D)\s*(?P<value>[^&'\"\s`]+)"),
 )
 
+_MARK = re.compile("['\"=%@]")
+_WORD = _pattern("IDENTIFIED")
+"""A text with none of these marks and without this word matches no pattern; most cells of most rows are such texts."""
 _SENSITIVE = _pattern(rf"{_NAME}\b|\b(?:IDENTIFIED|DECRYPTION|ENCRYPTION)\b")
 _SHOWS_KEYS = _pattern(r"ARCHIVE_DEST|BACKUP_PARAMETER|BACKUP_STORAGE_INFO|BACKUP_DEST|\bPARAMETERS\b|_PARAMETER")
 # "You have an error … near '<the statement from here on>' at line 1" quotes the statement from any point on,
@@ -90,6 +93,8 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     the text as it came, so that masking a value cannot hide the name of another. Masking a text twice gives the
     same text.
     """
+    if secrets == () and not _MARK.search(text) and not _WORD.search(text):
+        return text
     spellings = _spellings(secrets)
     while (masked := _masked(text, spellings)) != text:
         text = masked

@@ -101,6 +101,8 @@ def backup_questions(dialect: Dialect) -> Iterator[Callable[[], Any]]:
     yield reader.state  # by which a user tenant of 4.x is known
     groups = [(1001, 1), (1002, 1), (1002, 2)]
     yield lambda: dialect.read(reader.rounds_query())
+    yield lambda: dialect.read(reader.links_query(groups) or "SELECT 1 AS one")
+    yield lambda: dialect.read(reader.links_query(groups * 100) or "SELECT 1 AS one")
     yield lambda: dialect.read(reader.backups_query())
     yield lambda: dialect.read(reader.pieces_query(groups))
     yield lambda: dialect.read(reader.sets_query([1001, 1002]))

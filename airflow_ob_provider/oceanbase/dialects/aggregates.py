@@ -17,22 +17,25 @@ At = Callable[[Row, str], datetime | None]
 
 PIECE_COLUMNS = """CASE WHEN FILE_STATUS = 'AVAILABLE' THEN 1 WHEN FILE_STATUS IN ('INCOMPLETE', 'INCOMPELTE') THEN 2
             WHEN FILE_STATUS IN ('EXPIRED', 'DELETING', 'DELETED') THEN 3 ELSE 4 END AS kind,
-       CASE WHEN STATUS = 'FROZEN' THEN NULL ELSE {piece} END AS open_id,
-       {piece} - CAST(ROW_NUMBER() OVER {window} AS SIGNED) AS shift,
-       CASE WHEN {linked} THEN 0 ELSE 1 END AS is_break"""
-"""Of one piece, next to ``piece_id``, ``begins`` and ``ends``; ``linked``: it begins where the one before ends.
-
-Only a look at each piece and the one before can tell: sums of lengths come out right where a hole and an overlap are
-of one size, and so do counts of numbers where one is missing and another is there twice.
-"""
+       CASE WHEN STATUS = 'FROZEN' THEN NULL ELSE {piece} END AS open_id"""
+"""Of one piece, next to ``piece_id``, ``begins`` and ``ends``."""
 PIECE_SUMS = """COUNT(*) AS pieces, MIN(piece_id) AS first_id, MAX(piece_id) AS newest_id,
-       MAX(shift) - MIN(shift) AS jumps, SUM(is_break) AS breaks,
        COUNT(CASE WHEN kind = 1 THEN 1 END) AS available, COUNT(CASE WHEN kind = 2 THEN 1 END) AS incomplete,
        COUNT(CASE WHEN kind = 3 THEN 1 END) AS cleaned, MAX(CASE WHEN kind = 2 THEN piece_id END) AS incomplete_last,
        MAX(CASE WHEN kind = 3 THEN piece_id END) AS cleaned_last, COUNT(open_id) AS open_pieces,
        MIN(open_id) AS open_first, MIN(begins) AS oldest_from, MAX(begins) AS newest_from, MAX(ends) AS newest_to,
        MIN(CASE WHEN kind = 1 THEN begins END) AS available_from"""
 """Of the pieces of one round."""
+
+LINK_COLUMNS = """{piece} - CAST(ROW_NUMBER() OVER {window} AS SIGNED) AS shift,
+       CASE WHEN {linked} THEN 0 ELSE 1 END AS is_break"""
+"""Of one piece, for :data:`LINK_SUMS`; ``linked``: it begins where the one before ends.
+
+Only a look at each piece and the one before can tell: sums of lengths come out right where a hole and an overlap are
+of one size, and so do counts of numbers where one is missing and another is there twice.
+"""
+LINK_SUMS = "MAX(shift) - MIN(shift) AS jumps, SUM(is_break) AS breaks"
+"""Whether the pieces of one round are numbered, and follow each other, without a hole."""
 
 
 def stretches_of(row: Row, at: At, *, new_may_be_incomplete: bool) -> tuple[Stretch, ...] | None:

@@ -73,6 +73,10 @@ class BackupReader(ABC):
         """All rounds, each with its pieces counted."""
 
     @abstractmethod
+    def links_query(self, groups: Sequence[Group]) -> str | None:
+        """Whether the pieces of these rounds follow each other; None where :meth:`rounds_query` has told."""
+
+    @abstractmethod
     def round_row(self, row: Row) -> RoundRow:
         """A row of :meth:`rounds_query`."""
 

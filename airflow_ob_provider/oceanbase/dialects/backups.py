@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from airflow_ob_provider.oceanbase.catalog import BackupCatalog, Part, TenantRecord
 from airflow_ob_provider.oceanbase.dialects.aggregates import attempt_of, finished_at, fulls_of, stretches_of
-from airflow_ob_provider.oceanbase.dialects.backup_reader import BackupReader, RoundRow
+from airflow_ob_provider.oceanbase.dialects.backup_reader import Answer, BackupReader, Group, RoundRow
 from airflow_ob_provider.oceanbase.dialects.base import Row
 from airflow_ob_provider.oceanbase.dialects.closer import CloserLook, without
 from airflow_ob_provider.oceanbase.models import ArchiveRow
 from airflow_ob_provider.oceanbase.redact import redact
-from airflow_ob_provider.oceanbase.rows import UnreadableError
+from airflow_ob_provider.oceanbase.rows import UnreadableError, whole
 from airflow_ob_provider.oceanbase.windows import Round
 
 
@@ -22,7 +22,7 @@ def backup_catalog(reader: BackupReader) -> BackupCatalog:
     :raises ServerError: the connection was lost, or not even the state can be read.
     """
     catalog = _upkeep(reader, reader.state())
-    rounds = reader.part(Part.PIECES, reader.rounds_query)
+    rounds = _all_rounds(reader)
     backups = reader.part(Part.BACKUPS, reader.backups_query)
     catalog = without(without(catalog, Part.PIECES, rounds), Part.BACKUPS, backups)
     rounds_of, why_rounds = reader.by_tenant(rounds if isinstance(rounds, list) else [])
@@ -47,6 +47,41 @@ def _upkeep(reader: BackupReader, catalog: BackupCatalog) -> BackupCatalog:
         rows += one if isinstance(one, list) else []
         catalog = without(catalog, part, one)
     return reader.upkeep(catalog, rows)
+
+
+def _all_rounds(reader: BackupReader) -> Answer:
+    """Rounds with their pieces counted; pieces of uneven length are compared with their neighbours."""
+    rounds = reader.part(Part.PIECES, reader.rounds_query)
+    if not isinstance(rounds, list):
+        return rounds
+    uneven = {group: number for number, row in enumerate(rounds) if (group := _uneven(reader, row))}
+    query = reader.links_query(list(uneven)) if uneven else None
+    if query is None:
+        return rounds
+    links = reader.part(Part.PIECES, lambda: query)
+    if not isinstance(links, list):
+        return links
+    for link in links:
+        number = uneven.get(group) if (group := _group(reader, link)) else None
+        if number is not None:  # what is not told stays uneven, and each piece of it is looked at
+            told = {name: link[name] for name in ("jumps", "breaks") if link.get(name) is not None}
+            rounds[number] = {**rounds[number], **told}
+    return rounds
+
+
+def _uneven(reader: BackupReader, row: Row) -> Group | None:
+    try:
+        return _group(reader, row) if whole(row, "breaks") else None
+    except UnreadableError:
+        return None
+
+
+def _group(reader: BackupReader, row: Row) -> Group | None:
+    """Tenant and round; None where they cannot be read."""
+    try:
+        return reader.tenant_of(row), whole(row, "round_id")
+    except UnreadableError:
+        return None
 
 
 def _rounds(reader: BackupReader, rows: Iterable[Row]) -> dict[int, RoundRow | str]:

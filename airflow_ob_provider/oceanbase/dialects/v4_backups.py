@@ -21,7 +21,14 @@ from airflow_ob_provider.oceanbase.catalog import (
     TenantRecord,
 )
 from airflow_ob_provider.oceanbase.destination import microseconds
-from airflow_ob_provider.oceanbase.dialects.aggregates import PIECE_COLUMNS, PIECE_SUMS, is_full, set_problem
+from airflow_ob_provider.oceanbase.dialects.aggregates import (
+    LINK_COLUMNS,
+    LINK_SUMS,
+    PIECE_COLUMNS,
+    PIECE_SUMS,
+    is_full,
+    set_problem,
+)
 from airflow_ob_provider.oceanbase.dialects.backup_reader import MAX_PIECES, MAX_SETS, BackupReader, Group, RoundRow
 from airflow_ob_provider.oceanbase.dialects.base import Row
 from airflow_ob_provider.oceanbase.dialects.reading import MISSING, read_at, tenant_list
@@ -37,9 +44,10 @@ if TYPE_CHECKING:
     from airflow_ob_provider.oceanbase.dialects.v4 import V4Dialect
 
 _PARAMETERS = (
-    "cluster", "cluster_id", "archive_lag_target", "log_archive_concurrency", "log_disk_utilization_threshold",
-    "log_disk_utilization_limit_threshold",
+    "archive_lag_target", "log_archive_concurrency", "log_disk_utilization_threshold",
+    "log_disk_utilization_limit_threshold", "cluster_id", "cluster",
 )  # fmt: skip
+"""Read as one text and so one row a tenant; only the last may hold a ``|``, which stands between them."""
 _FULL = "BACKUP_TYPE IN ('FULL', 'D')"
 _USABLE = f"{_FULL} AND s.STATUS = 'SUCCESS' AND s.FILE_STATUS = 'AVAILABLE'"
 _SET = (
@@ -48,6 +56,24 @@ _SET = (
 )
 """First what it is sorted by: numbers of nanoseconds have 19 digits from 2001 to 2286."""
 _LINKED = "START_SCN > 0 AND START_SCN <= END_SCN AND START_SCN = COALESCE(LAG(END_SCN) OVER {window}, START_SCN)"
+
+_LENGTH = "CAST(END_SCN AS SIGNED) - CAST(START_SCN AS SIGNED)"
+_EVEN = (
+    f"START_SCN > 0 AND START_SCN < END_SCN AND {_LENGTH} BETWEEN 1 AND 864000000000000 "
+    "AND PIECE_ID BETWEEN 0 AND 10000"
+)
+"""Ten days and 10,000 pieces, so that no product leaves a bigint; an interval is 1 to 7 days. 2^64-1, which is no
+system change number, is -1 when signed, so they are compared as they are first."""
+_EVEN_COLUMNS = f"""DEST_ID AS dest_id, CASE WHEN {_EVEN} THEN {_LENGTH} END AS span,
+       CASE WHEN {_EVEN} THEN CAST(START_SCN AS SIGNED) - PIECE_ID * ({_LENGTH}) END AS origin"""
+_EVEN_SUMS = """0 AS jumps, CASE WHEN COUNT(*) = MAX(piece_id) - MIN(piece_id) + 1
+            AND 2 * SUM(piece_id) = COUNT(*) * (MIN(piece_id) + MAX(piece_id)) AND MIN(dest_id) = MAX(dest_id)
+            AND COUNT(span) = COUNT(*) AND MIN(span) = MAX(span) AND MIN(origin) = MAX(origin)
+            THEN 0 ELSE 1 END AS breaks"""
+"""Pieces of one length, each as many lengths from one moment as its number says, follow each other without a look at
+the one before. A number is there once, as tenant, destination, round and piece are the key of the server's table."""
+_MAX_NAMED = 200
+"""Rounds that a query names; beyond that it asks for all."""
 
 
 class V4Backups(BackupReader):
@@ -119,8 +145,8 @@ class V4Backups(BackupReader):
         job = "CONCAT(START_TIMESTAMP, '|', STATUS, '|', RESULT, '|', IFNULL(COMMENT, ''))"
         queries = {
             Part.SETTINGS: (
-                "SELECT 'parameter' AS part, TENANT_ID AS tenant_id, NAME AS name, MIN(VALUE) AS low, MAX(VALUE) "
-                f"AS high FROM oceanbase.GV$OB_PARAMETERS WHERE NAME IN ({names}) GROUP BY TENANT_ID, NAME"
+                f"SELECT 'parameter' AS part, TENANT_ID AS tenant_id, '' AS name, {_all('MIN')} AS low, "
+                f"{_all('MAX')} AS high FROM oceanbase.GV$OB_PARAMETERS WHERE NAME IN ({names}) GROUP BY TENANT_ID"
             ),
             Part.LOG_DISK: (
                 "SELECT 'unit' AS part, TENANT_ID AS tenant_id, '' AS name, CAST(MIN(LOG_DISK_SIZE) AS CHAR) AS low, "
@@ -143,7 +169,8 @@ class V4Backups(BackupReader):
 
     def upkeep(self, catalog: BackupCatalog, rows: Sequence[Row]) -> BackupCatalog:
         """The catalog with what these rows tell."""
-        cluster = {text(row, "name").lower(): text(row, "high") for row in rows if text(row, "part") == "parameter"}
+        shown = [_parameters(row) for row in rows if text(row, "part") == "parameter"]
+        cluster = {name: values[1] for one in shown for name, values in one.items() if values[1]}
         if not self._is_sys:  # what the views of all tenants show of others
             rows = [row for row in rows if row.get("tenant_id") in {None, self._own}]
         by_tenant, why = self.by_tenant(rows)
@@ -162,16 +189,19 @@ class V4Backups(BackupReader):
     def _kept(self, record: TenantRecord, rows: Iterable[Row], odd: dict[Part, str]) -> TenantRecord:
         """The record with what these rows tell; a part with a time that is none goes to ``odd``."""
         found: dict[tuple[str, str], tuple[str, str]] = {}
+        parameters: dict[str, tuple[str, str]] = {}
         for row in rows:
+            if text(row, "part") == "parameter":
+                parameters = _parameters(row)
             found[(text(row, "part"), text(row, "name").lower())] = (text(row, "low"), text(row, "high"))
         settings = record.settings or Settings()
-        lag, lag_differs = _length(found.get(("parameter", "archive_lag_target")))
-        concurrency, differs = _number(found.get(("parameter", "log_archive_concurrency")))
+        lag, lag_differs = _length(parameters.get("archive_lag_target"))
+        concurrency, differs = _number(parameters.get("log_archive_concurrency"))
         names = [name for name, is_so in (("archive_lag_target", lag_differs), ("log_archive_concurrency", differs))
                  if is_so]  # fmt: skip
         low, high = found.get(("unit", ""), ("", ""))
-        recycles, _ = _number(found.get(("parameter", "log_disk_utilization_threshold")))
-        stops, _ = _number(found.get(("parameter", "log_disk_utilization_limit_threshold")))
+        recycles, _ = _number(parameters.get("log_disk_utilization_threshold"))
+        stops, _ = _number(parameters.get("log_disk_utilization_limit_threshold"))
         disk = (
             LogDisk(int(high), int(low), recycles or 80, stops or 95) if low.isdecimal() and high.isdecimal() else None
         )
@@ -196,21 +226,30 @@ class V4Backups(BackupReader):
             return None
 
     def rounds_query(self) -> str:
-        """All rounds, each with its pieces counted."""
-        window = f"(PARTITION BY {self._tenant}ROUND_ID ORDER BY PIECE_ID)"
-        columns = PIECE_COLUMNS.format(piece="PIECE_ID", window=window, linked=_LINKED.format(window=window))
+        """All rounds, each with its pieces counted; of those that are not even :meth:`links_query` tells more."""
         own, grouped = ("TENANT_ID AS of_tenant, ", "of_tenant, ") if self._is_sys else ("", "")
         return f"""
 SELECT {"r.TENANT_ID" if self._is_sys else "NULL"} AS tenant_id, r.ROUND_ID AS round_id, r.INCARNATION AS incarnation,
        r.STATUS AS status, r.START_SCN AS started, r.CHECKPOINT_SCN AS checkpoint, r.COMMENT AS remark, p.*
   FROM {self._views.view("ARCHIVELOG_SUMMARY")} r
   LEFT JOIN (
-SELECT {grouped}of_round, {PIECE_SUMS}
-  FROM (SELECT {own}ROUND_ID AS of_round, PIECE_ID AS piece_id, START_SCN AS begins, END_SCN AS ends,
-       {columns}
+SELECT {grouped}of_round, {PIECE_SUMS}, {_EVEN_SUMS}
+  FROM (SELECT {own}ROUND_ID AS of_round, PIECE_ID AS piece_id, START_SCN AS begins, END_SCN AS ends, {_EVEN_COLUMNS},
+       {PIECE_COLUMNS.format(piece="PIECE_ID")}
   FROM {self._views.view("ARCHIVELOG_PIECE_FILES")}) f GROUP BY {grouped}of_round) p
     ON p.of_round = r.ROUND_ID{" AND p.of_tenant = r.TENANT_ID" if self._is_sys else ""}
  ORDER BY tenant_id, round_id"""
+
+    def links_query(self, groups: Sequence[Group]) -> str | None:
+        """Whether the pieces of these rounds follow each other; to compare them with their neighbours takes long."""
+        window = f"(PARTITION BY {self._tenant}ROUND_ID ORDER BY PIECE_ID)"
+        columns = LINK_COLUMNS.format(piece="PIECE_ID", window=window, linked=_LINKED.format(window=window))
+        which = f"WHERE {self._which(groups)}" if len(groups) <= _MAX_NAMED else ""
+        tenant = "TENANT_ID" if self._is_sys else "NULL"
+        return f"""
+SELECT tenant_id, round_id, {LINK_SUMS}
+  FROM (SELECT {tenant} AS tenant_id, ROUND_ID AS round_id, {columns}
+  FROM {self._views.view("ARCHIVELOG_PIECE_FILES")} {which}) f GROUP BY tenant_id, round_id"""
 
     def round_row(self, row: Row) -> RoundRow:
         """A row of :meth:`rounds_query`."""
@@ -319,6 +358,18 @@ def _settings(place: Place) -> Settings:
         None,
         place.days,
     )
+
+
+def _all(bound: str) -> str:
+    """All parameters of a tenant; ``bound``: MIN or MAX of its servers."""
+    values = ", '|', ".join(f"IFNULL({bound}(CASE WHEN NAME = '{name}' THEN VALUE END), '')" for name in _PARAMETERS)
+    return f"CONCAT({values})"
+
+
+def _parameters(row: Row) -> dict[str, tuple[str, str]]:
+    """The lowest and the highest value of each."""
+    low, high = (text(row, bound).split("|", len(_PARAMETERS) - 1) for bound in ("low", "high"))
+    return {name: (least, most) for name, least, most in zip(_PARAMETERS, low, high, strict=False)}
 
 
 def _length(values: tuple[str, str] | None) -> tuple[float | None, bool]:

@@ -101,7 +101,7 @@ def _times(interpreters: Interpreters) -> Iterator[Figure]:
 
 BENCHMARK = Benchmark(
     title="Import of each module, and parse of each DAG file, beyond what Airflow itself takes",
-    baseline="`airflow.sdk` and the MySQL hook, imported first in the same interpreter; for DAG files also the modules of "
-    f"SQLExecuteQueryOperator and SqlSensor. Each in a fresh interpreter, the best of {RUNS} runs.",
+    baseline="`airflow.sdk` and the MySQL hook, imported first in the same interpreter; for DAG files also the modules "
+    f"of SQLExecuteQueryOperator and SqlSensor. Each in a fresh interpreter, the best of {RUNS} runs.",
     measure=measure,
 )

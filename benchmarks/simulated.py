@@ -29,31 +29,27 @@ class Simulator:
     process: psutil.Process
     port: int
     started: float
+    _control: Any
+    """A connection that stands beside what is measured."""
 
     @property
     def megabytes(self) -> float:
         """Resident memory."""
         return float(self.process.memory_info().rss) / 2**20
 
-    def connect(self, *, rows: type[pymysql.cursors.Cursor] = DictCursor) -> Any:
-        """A plain PyMySQL connection to tenant sys."""
-        return pymysql.connect(
-            host="127.0.0.1", port=self.port, user="root@sys", database="oceanbase", autocommit=True, cursorclass=rows
-        )
+    def connect(self) -> Any:
+        """A plain PyMySQL connection to tenant sys; rows are dictionaries."""
+        return _connect(self.port)
 
-    def send(self, *statements: str) -> None:
-        """Each on a connection that all of them share."""
-        connection = self.connect()
-        with connection, connection.cursor() as cursor:
-            for statement in statements:
-                cursor.execute(statement)
+    def send(self, statement: str) -> list[dict[str, Any]]:
+        """A statement to the simulator itself, which is in no record."""
+        with self._control.cursor() as cursor:
+            cursor.execute(statement)
+            return list(cursor.fetchall())
 
     def recorded(self) -> list[dict[str, Any]]:
-        """The statements since the record was cleared, but for those to the simulator itself."""
-        connection = self.connect()
-        with connection, connection.cursor() as cursor:
-            cursor.execute("SANDBOX SHOW STATEMENTS")
-            return list(cursor.fetchall())
+        """The statements since the record was cleared."""
+        return self.send("SANDBOX SHOW STATEMENTS")
 
 
 @contextmanager
@@ -70,9 +66,16 @@ def simulator(profile: str, *, tenants: int = 2) -> Iterator[Simulator]:
             started = time.perf_counter() - began
             check(line.startswith("sandbox ready"), f"the simulator of {profile} says {line!r}")
             port = int(line.partition("port=")[2].split()[0])
-            yield Simulator(psutil.Process(process.pid), port, started)
+            with _connect(port) as control:
+                yield Simulator(psutil.Process(process.pid), port, started, control)
         finally:
             process.terminate()
+
+
+def _connect(port: int) -> Any:
+    return pymysql.connect(
+        host="127.0.0.1", port=port, user="root@sys", database="oceanbase", autocommit=True, cursorclass=DictCursor
+    )
 
 
 def status_read(connection: Any, tenants: int) -> str:

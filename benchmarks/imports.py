@@ -25,6 +25,7 @@ MODULES = tuple(
     for name in group["python-modules"]
 )
 DAG_FILES = tuple(sorted((ROOT / "dags").glob("*.py")))
+GENERIC_FILE = ROOT / "benchmarks" / "dags" / "generic_log_archive.py"
 FORBIDDEN = ("pymysql", "MySQLdb", "mysql", "pendulum", "mysql_mimic", "sqlglot", "pandas", f"{PACKAGE}.sandbox")
 """Drivers, pendulum's own beyond what Airflow has loaded already, and the simulator with what it needs."""
 MOST_MS = 60.0
@@ -37,6 +38,7 @@ class Import:
 
     before_ms: float
     added_ms: float
+    again_ms: float
     added: Sequence[str]
     tasks: dict[str, int]
 
@@ -58,8 +60,8 @@ class Interpreters:
         command = [sys.executable, "-m", "benchmarks.imported", *names]
         done = subprocess.run(command, check=True, env=self._environment, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         found = Import(**json.loads(done.stdout.splitlines()[-1]))
-        dags = {one.stem for one in measured if isinstance(one, Path)}
-        check(found.tasks.keys() == dags and all(found.tasks.values()), f"{measured} has made the DAGs {found.tasks}")
+        dags = {one.stem for one in measured if isinstance(one, Path) and one != GENERIC_FILE}
+        check(dags <= found.tasks.keys() and all(found.tasks.values()), f"{measured} has made the DAGs {found.tasks}")
         wanted = {one for one in measured if isinstance(one, str)}
         check(wanted <= set(found.added), f"{wanted} is not what was imported, or was imported before")
         return found
@@ -86,22 +88,43 @@ def _forbidden(what: str, found: Import) -> Iterator[Figure]:
 
 
 def _times(interpreters: Interpreters) -> Iterator[Figure]:
-    measured: list[tuple[str, Sequence[str], str | Path]] = [
-        *((f"import {name.removeprefix(f'{PACKAGE}.')}", AIRFLOW, name) for name in MODULES),
-        *((f"parse {path.relative_to(ROOT)}, with its imports", GENERIC_DAG, path) for path in DAG_FILES),
-    ]
+    measured: dict[str | Path, Sequence[str]] = {
+        **dict.fromkeys(MODULES, AIRFLOW),
+        **dict.fromkeys((*DAG_FILES, GENERIC_FILE), GENERIC_DAG),
+    }
     # One after the other and then again, so that whatever else runs on the machine does not hit all runs of one.
-    rounds = [[interpreters.imported(first, [target]) for _, first, target in measured] for _ in range(RUNS)]
+    rounds = [{one: interpreters.imported(first, [one]) for one, first in measured.items()} for _ in range(RUNS)]
+    added = {one: min(runs[one].added_ms for runs in rounds) for one in measured}
+    again = {one: min(runs[one].again_ms for runs in rounds) for one in measured}
     for first, what in ((AIRFLOW, "modules"), (GENERIC_DAG, "DAG files")):
-        before = [run.before_ms for runs in rounds for run, one in zip(runs, measured, strict=True) if one[1] is first]
-        yield Figure(what=f"the baseline of {what} itself", ours=min(before), unit="ms")
-    for (what, _, _), runs in zip(measured, zip(*rounds, strict=True), strict=True):
-        yield Figure(what=f"added by {what}", ours=min(run.added_ms for run in runs), unit="ms", at_most=MOST_MS)
+        before = min(run[one].before_ms for run in rounds for one, its_first in measured.items() if its_first is first)
+        yield Figure(what=f"what is imported before {what}", ours=before, unit="ms")
+    for name in MODULES:
+        what = f"{name.removeprefix(f'{PACKAGE}.')}, added by its import"
+        yield Figure(what=what, ours=added[name], unit="ms", at_most=MOST_MS)
+    for path in DAG_FILES:
+        what, generic = path.name, added[GENERIC_FILE]
+        yield Figure(
+            what=f"{what}, added by imports and parse",
+            ours=added[path],
+            unit="ms",
+            baseline=generic,
+            at_most=MOST_MS,
+            note=_WHY if added[path] > MOST_MS else "",
+        )
+        yield Figure(what=f"{what}, parse alone", ours=again[path], unit="ms", baseline=again[GENERIC_FILE])
 
+
+_WHY = (
+    "what the first DAG of a process loads of Airflow is in it, and is in the baseline beside it, a generic DAG file "
+    "measured in the same way. Airflow copies the fields of a DAG's form for each class of each task: that is most of "
+    "the time of a parse alone. The rest are the operators of this DAG."
+)
 
 BENCHMARK = Benchmark(
     title="Import of each module, and parse of each DAG file, beyond what Airflow itself takes",
     baseline="`airflow.sdk` and the MySQL hook, imported first in the same interpreter; for DAG files also the modules "
-    f"of SQLExecuteQueryOperator and SqlSensor. Each in a fresh interpreter, the best of {RUNS} runs.",
+    f"of SQLExecuteQueryOperator and SqlSensor. Beside a DAG file: what a generic one adds. Each in a fresh "
+    f"interpreter, the best of {RUNS} runs.",
     measure=measure,
 )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_ob_provider.exceptions import OceanBaseServerError, server_error
 from airflow_ob_provider.hooks.drivers import TLS_FAILED
 from airflow_ob_provider.oceanbase.errors import LOST_CONNECTION
 from airflow_ob_provider.oceanbase.redact import MASK, is_sensitive, redact, redact_server_message
-from airflow_ob_provider.oceanbase.statements import Statement
+
+if TYPE_CHECKING:
+    from airflow_ob_provider.oceanbase.statements import Statement
 
 T = TypeVar("T")
 

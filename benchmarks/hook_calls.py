@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import cycle, islice, permutations
 from typing import Any
 
 from airflow_ob_provider.oceanbase.statements import Statement
@@ -31,7 +33,7 @@ def measure(quick: bool) -> Iterator[Figure]:
                 add_connection("ours", address, conn_type="oceanbase")
                 add_connection("theirs", address, conn_type="mysql", extra={"client": DRIVER})
                 yield from _calls(box, generation, quick=quick)
-                yield from _reads(box, generation, pairs=5 if quick else 600)
+                yield from _reads(box, generation, rounds=6 if quick else 600)
 
 
 def _calls(box: Simulator, generation: str, *, quick: bool) -> Iterator[Figure]:
@@ -85,12 +87,13 @@ def _alternated(
     return [statistics.median(taken) for taken in times], counts
 
 
-def _reads(box: Simulator, generation: str, pairs: int) -> Iterator[Figure]:
-    """The same statement over PyMySQL alone and through each layer of the hook, one after the other."""
+def _reads(box: Simulator, generation: str, rounds: int) -> Iterator[Figure]:
+    """The same statement over PyMySQL alone and through each layer of the hook, each on a connection of its own."""
     from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
 
-    with OceanBaseHook(oceanbase_conn_id="ours").session() as session, box.connect() as plain:
-        dialect = session.dialect
+    hook = OceanBaseHook(oceanbase_conn_id="ours")
+    with hook.session() as session, hook.session() as other, box.connect() as plain:
+        dialect = other.dialect
         dialect.archive()  # what a dialect asks once
         box.send("SANDBOX CLEAR STATEMENTS")
         dialect.archive()
@@ -102,26 +105,39 @@ def _reads(box: Simulator, generation: str, pairs: int) -> Iterator[Figure]:
                 cursor.execute(sent)
                 return list(cursor.fetchall())
 
-        expected = [{name.lower(): value for name, value in row.items()} for row in raw()]
-        moving = {"server_time", "checkpoint", "newest"}
-        found = session.query(statement)
-        check(_still(found, moving) == _still(expected, moving), f"{found} is not {expected}")
-        taken: list[tuple[float, float, float]] = []
-        for _ in range(pairs):
-            moments = [time.perf_counter()]
-            for read in (raw, lambda: session.query(statement), dialect.archive):
-                read()
-                moments.append(time.perf_counter())
-            taken.append((moments[1] - moments[0], moments[2] - moments[1], moments[3] - moments[2]))
-    bare, queried, modelled = (statistics.median(column) * 1e3 for column in zip(*taken, strict=True))
-    for what, ours in (("session.query, rows", queried), ("dialect.archive, models", modelled)):
-        what = f"{generation}: a status read by {what}"
+        expected, found = (
+            [{name.lower(): value for name, value in row.items()} for row in raw()],
+            session.query(statement),
+        )
+        check(_still(found) == _still(expected), f"{found} is not {expected}")
+        box.send("SANDBOX CLEAR STATEMENTS")
+        times = _in_turns([raw, partial(session.query, statement), dialect.archive], rounds)
+        check(Counter(row["sql"] for row in box.recorded()) == {sent: 3 * rounds}, "not the same statement was sent")
+    bare, queried, modelled = (statistics.median(one) * 1e3 for one in times)
+    for layer, ours in (("session.query, rows", queried), ("dialect.archive, models", modelled)):
+        what = f"{generation}: a status read by {layer}"
         yield Figure(what=what, ours=ours, unit="ms", baseline=bare)
         yield Figure(what=f"{what}: over PyMySQL", ours=(ours / bare - 1) * 100, unit="%", at_most=MOST_PERCENT)
 
 
-def _still(rows: Sequence[dict[str, Any]], moving: set[str]) -> list[dict[str, Any]]:
-    return [{name: value for name, value in row.items() if name not in moving} for row in rows]
+def _in_turns(reads: Sequence[Callable[[], object]], rounds: int) -> list[list[float]]:
+    """Seconds of each, so many times; every order of them comes again and again."""
+    times: list[list[float]] = [[] for _ in reads]
+    orders = cycle(permutations(range(len(reads))))
+    for order in islice(orders, rounds):
+        for place in order:
+            began = time.perf_counter()
+            reads[place]()
+            times[place].append(time.perf_counter() - began)
+    return times
+
+
+def _still(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without what moves from one read to the next."""
+    return [{name: value for name, value in row.items() if name not in _MOVING} for row in rows]
+
+
+_MOVING = {"server_time", "checkpoint", "newest"}
 
 
 BENCHMARK = Benchmark(

@@ -21,6 +21,7 @@ _CLIENT_ERROR = 2000
 _CONNECTOR_TIMED_OUT = 3024
 _REFUSED = {"ProgrammingError", "NotSupportedError", "DataError"}
 """Without a number, these come from the driver, which has sent nothing. Each driver has its own class of that name."""
+_NUMBERS = {int, float, type(None)}
 _SHOWN_AS_TEXT = (str, bytes, list, tuple, dict, set)
 
 
@@ -125,7 +126,7 @@ def redacted_rows(rows: Any) -> Any:
         return {name: redacted_rows(cell) for name, cell in rows.items()}
     if isinstance(rows, list | tuple):
         kind = list if isinstance(rows, list) else tuple
-        return kind(redacted_rows(item) for item in rows)
+        return kind([item if type(item) in _NUMBERS else redacted_rows(item) for item in rows])
     return rows
 
 

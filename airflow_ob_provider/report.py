@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tabulate import tabulate
-
 from airflow_ob_provider.oceanbase.words import few
+from airflow_ob_provider.tables import table as markdown_table
 
 PROVEN = "proven"
 NOT_PROVEN = "NOT PROVEN"
@@ -65,11 +64,11 @@ def cluster_report(
     parts = [
         f"## {conn_id}: {verdict}",
         f"OceanBase {who.get('version', 'unknown')}, cluster {who.get('cluster') or 'unknown'}",
-        tabulate(lines, headers=("step", "result"), tablefmt="github"),
+        markdown_table(lines, headers=("step", "result")),
     ]
     if failing:
         rows = [(item["level"], item["check"], item["observed"], item["hint"]) for item in failing]
-        parts.append(tabulate(rows, headers=("level", "check", "observed", "what to do"), tablefmt="github"))
+        parts.append(markdown_table(rows, headers=("level", "check", "observed", "what to do")))
     parts += _tenant_table(tenants)
     if failed and not tenants:
         parts.append("\n".join(f"* {step} failed. {why}" for step, _, why in failed))
@@ -169,7 +168,7 @@ def _tenant_table(tenants: Sequence[Mapping[str, Any]]) -> list[str]:
     if not tenants:
         return []
     shown = [dict(row) for row in tenants[:_MAX_TENANTS]]
-    table = tabulate(shown, headers="keys", tablefmt="github", disable_numparse=True)
+    table = markdown_table(shown, headers="keys", disable_numparse=True)
     rest = tenants[_MAX_TENANTS:]
     more = f"\n\nand {len(rest)} more, {sum(row['verdict'] == PROVEN for row in rest)} of them proven" if rest else ""
     return [table + more]
@@ -202,7 +201,7 @@ def fleet_report(
     good = {PROVEN, DRY_RUN} if dry_run else {PROVEN}
     worst = NOT_PROVEN if verdicts - good or not rows else DRY_RUN if dry_run else PROVEN
     count = sum(row["verdict"] == PROVEN for row in rows.values())
-    table = tabulate(list(rows.values()), headers="keys", tablefmt="github", disable_numparse=True)
+    table = markdown_table(list(rows.values()), headers="keys", disable_numparse=True)
     markdown = f"# Log backup: {count} of {len(rows)} clusters proven\n\n{table}"
     return {"verdict": worst, "markdown": markdown, "clusters": list(rows.values())}
 

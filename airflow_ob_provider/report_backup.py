@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tabulate import tabulate
-
 from airflow_ob_provider.oceanbase.words import few
+from airflow_ob_provider.tables import table as markdown_table
 
 RESTORABLE = "restorable"
 NOT_RESTORABLE = "NOT RESTORABLE"
@@ -47,7 +46,7 @@ def backup_report(conn_id: str, results: Mapping[str, Any], *, dry_run: bool) ->
     if not is_needed:
         parts.append("Every tenant can be restored up to now with a data backup that exists.")
     if tenants:
-        shown = tabulate(tenants[:_MAX_TENANTS], headers="keys", tablefmt="github", disable_numparse=True)
+        shown = markdown_table(tenants[:_MAX_TENANTS], headers="keys", disable_numparse=True)
         rest = len(tenants) - _MAX_TENANTS
         parts.append(shown + (f"\n\nand {rest} more" if rest > 0 else ""))
     if backup.get("became_full"):
@@ -128,7 +127,7 @@ def backup_fleet(conn_ids: Sequence[str], reports: Iterable[Mapping[str, Any] | 
     verdicts = {row["verdict"] for row in rows.values()}
     order = (NOT_RESTORABLE, DRY_RUN, RESTORABLE, NOT_NEEDED)
     worst = next((word for word in order if word in verdicts), NOT_RESTORABLE)
-    table = tabulate(list(rows.values()), headers="keys", tablefmt="github", disable_numparse=True)
+    table = markdown_table(list(rows.values()), headers="keys", disable_numparse=True)
     count = sum(row["verdict"] == RESTORABLE for row in rows.values())
     markdown = f"# Data backup: {count} of {len(rows)} clusters with a new backup that can be restored\n\n{table}"
     return {"verdict": worst, "markdown": markdown, "clusters": list(rows.values())}

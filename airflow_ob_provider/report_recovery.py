@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tabulate import tabulate
+from airflow_ob_provider.tables import table as markdown_table
 
 RESTORED = "restorable again"
 NOT_RESTORED = "NOT RESTORABLE"
@@ -44,7 +44,7 @@ def recovery_report(conn_id: str, results: Mapping[str, Any], *, run: str, kind:
     done = plan or first
     parts = [f"## {conn_id}: {verdict}"]
     if rows:
-        parts.append(tabulate(rows, headers="keys", tablefmt="github", disable_numparse=True))
+        parts.append(markdown_table(rows, headers="keys", disable_numparse=True))
     parts.append("Sent and seen to take effect: " + ("; ".join(f"`{one}`" for one in statements) or "nothing"))
     for who, word in (("approved", "Approved"), ("force_approved", "Stop by force approved")):
         if by := approver(results.get(who)):

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import ObjectStoragePath
 
-from airflow_ob_provider.compliance.store import ReportStore
 from airflow_ob_provider.exceptions import OceanBaseServerError
-from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
-from airflow_ob_provider.oceanbase.catalog import BackupCatalog
 from airflow_ob_provider.oceanbase.compliance.document import document, unreachable
 from airflow_ob_provider.oceanbase.compliance.judge import judge
 from airflow_ob_provider.oceanbase.compliance.memory import Memory, sample, with_sample
@@ -22,6 +19,11 @@ from airflow_ob_provider.oceanbase.evidence import Recorder
 from airflow_ob_provider.oceanbase.models import Level
 from airflow_ob_provider.oceanbase.redact import redact
 from airflow_ob_provider.reports import html, markdown
+
+if TYPE_CHECKING:
+    from airflow_ob_provider.compliance.store import ReportStore
+    from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
+    from airflow_ob_provider.oceanbase.catalog import BackupCatalog
 
 _LONG = 1000
 """Characters of an error that a report shows."""

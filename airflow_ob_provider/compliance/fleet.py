@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tabulate import tabulate
-
-from airflow_ob_provider.oceanbase.compliance.judge import BY_BADNESS, worst
 from airflow_ob_provider.oceanbase.models import Level
+from airflow_ob_provider.tables import table as markdown_table
 
 _HEADS = {
     "en": ("connection", "verdict", "version", "tenants OK", "worst lag (s)", "restorable until", "open gaps",
@@ -25,6 +23,8 @@ def fleet_table(conn_ids: Sequence[str], checks: Iterable[Mapping[str, Any]], la
     :return: plain JSON: ``verdict`` (the worst; a cluster without a report is UNKNOWN, and so is no cluster),
         ``markdown``, ``clusters`` (level by connection) and ``missing`` (connections without a report).
     """
+    from airflow_ob_provider.oceanbase.compliance.judge import BY_BADNESS, worst
+
     found = {check["connection"]: check for check in checks}
     missing = [conn_id for conn_id in conn_ids if conn_id not in found]
     levels = {conn_id: Level(found[conn_id]["verdict"]) if conn_id in found else Level.UNKNOWN for conn_id in conn_ids}
@@ -32,7 +32,7 @@ def fleet_table(conn_ids: Sequence[str], checks: Iterable[Mapping[str, Any]], la
     rows = [_row(conn_id, levels[conn_id], found.get(conn_id), language) for conn_id in order]
     good = sum(level is Level.OK for level in levels.values())
     title = _TITLES[language].format(n=good, m=len(conn_ids))
-    table = tabulate(rows, headers=_HEADS[language], tablefmt="github", disable_numparse=True)
+    table = markdown_table(rows, headers=_HEADS[language], disable_numparse=True)
     return {
         "verdict": str(worst(levels.values()) if levels else Level.UNKNOWN),
         "markdown": f"{title}\n\n{table}",

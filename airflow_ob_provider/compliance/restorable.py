@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
-from airflow_ob_provider.oceanbase.catalog import TenantRecord
 from airflow_ob_provider.oceanbase.models import to_json
+
+if TYPE_CHECKING:
+    from airflow_ob_provider.oceanbase.catalog import TenantRecord
 
 
 def restorable(oceanbase_conn_id: str, restore_points: Mapping[str, str]) -> dict[str, dict[str, Any]]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_ob_provider.exceptions import OceanBaseServerError, server_error
 from airflow_ob_provider.hooks.drivers import TLS_FAILED
 from airflow_ob_provider.oceanbase.errors import LOST_CONNECTION
 from airflow_ob_provider.oceanbase.redact import MASK, is_sensitive, redact, redact_server_message
-from airflow_ob_provider.oceanbase.statements import Statement
+
+if TYPE_CHECKING:
+    from airflow_ob_provider.oceanbase.statements import Statement
 
 T = TypeVar("T")
 
@@ -19,6 +21,7 @@ _CLIENT_ERROR = 2000
 _CONNECTOR_TIMED_OUT = 3024
 _REFUSED = {"ProgrammingError", "NotSupportedError", "DataError"}
 """Without a number, these come from the driver, which has sent nothing. Each driver has its own class of that name."""
+_NUMBERS = {int, float, type(None)}
 _SHOWN_AS_TEXT = (str, bytes, list, tuple, dict, set)
 
 
@@ -123,7 +126,7 @@ def redacted_rows(rows: Any) -> Any:
         return {name: redacted_rows(cell) for name, cell in rows.items()}
     if isinstance(rows, list | tuple):
         kind = list if isinstance(rows, list) else tuple
-        return kind([redact(item) if isinstance(item, str) else redacted_rows(item) for item in rows])
+        return kind([item if type(item) in _NUMBERS else redacted_rows(item) for item in rows])
     return rows
 
 

@@ -27,14 +27,14 @@ from airflow_ob_provider.hooks.failures import (
     translated,
 )
 from airflow_ob_provider.hooks.settings import ConnectionFieldError, ConnectionSettings, Driver, ocp_url
-from airflow_ob_provider.hooks.tested import told
 from airflow_ob_provider.oceanbase.dialects import Dialect, detect_version, dialect_for
 from airflow_ob_provider.oceanbase.redact import redact, shows_keys
 from airflow_ob_provider.oceanbase.statements import Statement
-from airflow_ob_provider.oceanbase.version import OceanBaseVersion
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Engine
+
+    from airflow_ob_provider.oceanbase.version import OceanBaseVersion
 
 T = TypeVar("T")
 
@@ -234,6 +234,8 @@ class OceanBaseHook(MySqlHook):
 
         It fails where log backup could not be asked at all, and tells why and what to do.
         """
+        from airflow_ob_provider.hooks.tested import told
+
         try:
             ocp_url(self.connection)
             with self.session() as session:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from airflow_ob_provider.oceanbase.models import ArchiveState, Server
-from airflow_ob_provider.oceanbase.statements import Statement
+if TYPE_CHECKING:
+    from airflow_ob_provider.oceanbase.models import ArchiveState, Server
+    from airflow_ob_provider.oceanbase.statements import Statement
+
+STUCK_SECONDS = 600.0
+"""STOPPING and SUSPENDING take some passes of 10 s, the slowest build 50 s; longer is no progress."""
 
 
 @dataclass(frozen=True)

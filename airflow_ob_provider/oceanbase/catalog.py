@@ -8,10 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from airflow_ob_provider.oceanbase.destination import Destination
 from airflow_ob_provider.oceanbase.models import ArchiveRow, ArchiveState, Scope, Tenant
-from airflow_ob_provider.oceanbase.windows import FullBackup, Recovery, Round
+
+if TYPE_CHECKING:
+    from airflow_ob_provider.oceanbase.destination import Destination
+    from airflow_ob_provider.oceanbase.windows import FullBackup, Recovery, Round
 
 
 class Part(StrEnum):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from airflow_ob_provider.oceanbase.models import Scope
-from airflow_ob_provider.oceanbase.statements import Statement
+
+if TYPE_CHECKING:
+    from airflow_ob_provider.oceanbase.statements import Statement
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from airflow_ob_provider.oceanbase.destination import Keys
+if TYPE_CHECKING:
+    from airflow_ob_provider.oceanbase.destination import Keys
 
 
 class ArchiveMode(StrEnum):

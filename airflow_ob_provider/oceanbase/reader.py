@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from airflow_ob_provider.oceanbase.dialects.base import Dialect
-from airflow_ob_provider.oceanbase.waits import Snapshot, Wait
+if TYPE_CHECKING:
+    from airflow_ob_provider.oceanbase.dialects.base import Dialect
+    from airflow_ob_provider.oceanbase.waits import Snapshot, Wait
 
 
 def read_for(wait: Wait, dialect: Dialect) -> Snapshot:

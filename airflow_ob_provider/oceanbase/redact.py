@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from urllib.parse import quote, quote_plus, unquote
 
 MASK = "***"
@@ -34,6 +34,15 @@ _QUOTED = r"(?:'(?:[^'\\]|\\++.|'')*(?:'|\\*\Z)|\"(?:[^\"\\]|\\++.|\"\")*(?:\"|\
 _SIGN = "[=:,]|:=|=>|!=|<>|<=>|LIKE"
 
 
+# Every pattern below asks for one of these, so a text without them, as nearly all are, is not searched for any.
+_CLUES = (
+    *(name for name in KEY_NAMES if not any(other != name and other in name for other in KEY_NAMES)),
+    "decryption",
+    "identified",
+    "://",
+)
+
+
 def _pattern(expression: str) -> re.Pattern[str]:
     return re.compile(expression, re.IGNORECASE | re.DOTALL)
 
@@ -57,9 +66,6 @@ _PATTERNS = (
     _pattern(rf"{_NAME}\s*(?:=>?+|%3D)\s*(?P<value>[^&'\"\s`]+)"),
 )
 
-_MARK = re.compile("['\"=%@]")
-_WORD = _pattern("IDENTIFIED")
-"""A text with none of these marks and without this word matches no pattern; most cells of most rows are such texts."""
 _SENSITIVE = _pattern(rf"{_NAME}\b|\b(?:IDENTIFIED|DECRYPTION|ENCRYPTION)\b")
 _SHOWS_KEYS = _pattern(r"ARCHIVE_DEST|BACKUP_PARAMETER|BACKUP_STORAGE_INFO|BACKUP_DEST|\bPARAMETERS\b|_PARAMETER")
 # "You have an error … near '<the statement from here on>' at line 1" quotes the statement from any point on,
@@ -86,14 +92,14 @@ def shows_keys(sql: str) -> bool:
     return bool(_SHOWS_KEYS.search(sql))
 
 
-def redact(text: str, secrets: Iterable[str] = ()) -> str:
+def redact(text: str, secrets: Collection[str] = ()) -> str:
     """Mask the secrets in ``text``: by the names they go by, and the values given in ``secrets``.
 
     Values are also masked where they appear percent-encoded, decoded or escaped for SQL or JSON. Both ways look at
     the text as it came, so that masking a value cannot hide the name of another. Masking a text twice gives the
     same text.
     """
-    if secrets == () and not _MARK.search(text) and not _WORD.search(text):
+    if not secrets and not _may_name(text):
         return text
     spellings = _spellings(secrets)
     while (masked := _masked(text, spellings)) != text:
@@ -101,7 +107,7 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     return text
 
 
-def redact_server_message(message: str, statement: str, secrets: Iterable[str] = ()) -> str:
+def redact_server_message(message: str, statement: str, secrets: Collection[str] = ()) -> str:
     """Mask a server's answer to ``statement``; the part that quotes a sensitive statement is dropped."""
     if is_sensitive(statement):
         message = _NEAR.sub(lambda match: f"near '{MASK}'{(match['line'] or '')[1:]}", message)
@@ -114,6 +120,17 @@ def _masked(text: str, spellings: set[str]) -> str:
         shown += [text[end:start], MASK]
         end = stop
     return "".join((*shown, text[end:]))
+
+
+def _may_name(text: str) -> bool:
+    """Whether a pattern may find something. Beyond ASCII there are letters that match these as well: ſ is an s."""
+    if not text.isascii():
+        return True
+    lower = text.lower()
+    for clue in _CLUES:  # noqa: SIM110 - a generator costs more than the search
+        if clue in lower:
+            return True
+    return False
 
 
 def _by_name(text: str) -> Iterator[tuple[int, int]]:

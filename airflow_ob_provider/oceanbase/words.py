@@ -1,8 +1,12 @@
-"""Lists in messages: the first few of many."""
+"""Texts that people read: their languages, and lists in them, the first few of many."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
+
+Code = Literal["en", "zh"]
+LANGUAGES: tuple[Code, ...] = ("en", "zh")
 
 
 def few(words: Iterable[str], separator: str = ", ", limit: int = 5) -> str:

@@ -17,7 +17,6 @@ from airflow_ob_provider.exceptions import (
     WaitTimeoutError,
 )
 from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
-from airflow_ob_provider.oceanbase.dialects import Dialect
 from airflow_ob_provider.oceanbase.models import ArchiveRow, ArchiveSnapshot, ArchiveState, Scope, to_json
 from airflow_ob_provider.oceanbase.plans import Action, Asked, Step, plan_start, plan_stop
 from airflow_ob_provider.oceanbase.statements import Statement
@@ -27,6 +26,8 @@ from airflow_ob_provider.operators.tenantwise import TenantwiseOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from airflow_ob_provider.oceanbase.dialects import Dialect
 
 Script = list[Statement]
 """What a step leads to; the first statement is sent now, the rest when its effect is seen."""

@@ -27,9 +27,7 @@ from airflow_ob_provider.oceanbase.data_backup import (
     decide,
     own_job,
 )
-from airflow_ob_provider.oceanbase.dialects import Dialect
 from airflow_ob_provider.oceanbase.models import Scope, to_json
-from airflow_ob_provider.oceanbase.statements import Statement
 from airflow_ob_provider.oceanbase.waits import BackupDone
 from airflow_ob_provider.operators.backup_progress import BackupProgress
 from airflow_ob_provider.operators.base import WaitingOperator, carried
@@ -37,6 +35,9 @@ from airflow_ob_provider.operators.tenantwise import TenantwiseOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from airflow_ob_provider.oceanbase.dialects import Dialect
+    from airflow_ob_provider.oceanbase.statements import Statement
 
 IN_PROGRESS, CANNOT_START = 9036, 9040
 _SENDS = 3

@@ -19,12 +19,10 @@ from airflow_ob_provider.exceptions import (
 )
 from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
 from airflow_ob_provider.links.oceanbase import TASK_LINKS
-from airflow_ob_provider.oceanbase.dialects import Dialect
 from airflow_ob_provider.oceanbase.rows import UnreadableError
 from airflow_ob_provider.oceanbase.sqlplan import SqlPlan
 from airflow_ob_provider.oceanbase.statements import Statement, check_tenant_names
 from airflow_ob_provider.oceanbase.waits import Wait, Waiting
-from airflow_ob_provider.triggers.oceanbase import OceanBaseWaitTrigger
 from airflow_ob_provider.triggers.waiting import (
     OUTER_SECONDS,
     FailureBudget,
@@ -40,6 +38,8 @@ from airflow_ob_provider.triggers.waiting import (
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from airflow_ob_provider.oceanbase.dialects import Dialect
 
 _Value = TypeVar("_Value")
 _PLAN = "_sql_plan"
@@ -243,6 +243,8 @@ class WaitingOperator(OceanBaseOperator):
         return getattr(self, method)(context, event=(event or self._wait_here(wait, longest)) | {"carry": carry})
 
     def _defer(self, wait: Wait, context: Context, method: str, carry: dict[str, Any], seconds: float) -> NoReturn:
+        from airflow_ob_provider.triggers.oceanbase import OceanBaseWaitTrigger
+
         longest = bound(seconds, self.execution_timeout)
         self.defer(
             trigger=OceanBaseWaitTrigger(

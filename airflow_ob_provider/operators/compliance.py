@@ -9,19 +9,17 @@ from airflow.providers.common.compat.sdk import Stats, conf
 from airflow.sdk import BaseOperator
 
 from airflow_ob_provider.assets.oceanbase import COMPLIANCE_ALIAS, compliance_asset
-from airflow_ob_provider.compliance.check import Check, check, read_policy
-from airflow_ob_provider.compliance.store import ReportStore
 from airflow_ob_provider.exceptions import ComplianceError
 from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
 from airflow_ob_provider.links.oceanbase import TASK_LINKS, ComplianceReportLink
 from airflow_ob_provider.notifications.oceanbase import ALARM_XCOM
-from airflow_ob_provider.oceanbase.compliance.alarm import alarm
-from airflow_ob_provider.oceanbase.compliance.policy import Policy, PolicyError
 from airflow_ob_provider.oceanbase.models import Level
-from airflow_ob_provider.reports import markdown
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from airflow_ob_provider.compliance.check import Check
+    from airflow_ob_provider.oceanbase.compliance.policy import Policy
 
 FAIL_ON = {
     "FAIL": frozenset({Level.FAIL}),
@@ -89,6 +87,11 @@ class ArchiveComplianceOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read, judge, report."""
+        # The rules and the reports are for workers: a DAG file is parsed without them.
+        from airflow_ob_provider.compliance.check import check
+        from airflow_ob_provider.compliance.store import ReportStore
+        from airflow_ob_provider.reports import markdown
+
         check_fail_on(self.fail_on)
         if self.language not in ALARM_XCOM:
             raise ValueError(f"language must be en or zh, not {self.language!r}")
@@ -109,6 +112,9 @@ class ArchiveComplianceOperator(BaseOperator):
         return result
 
     def _policy(self) -> Policy:
+        from airflow_ob_provider.compliance.check import read_policy
+        from airflow_ob_provider.oceanbase.compliance.policy import Policy, PolicyError
+
         if self.policy_file and self.policy:
             raise PolicyError("give either policy or policy_file, not both")
         return read_policy(self.policy_file) if self.policy_file else Policy.parse(self.policy)
@@ -138,6 +144,8 @@ def default_report_path() -> str:
 
 def summarized(made: Check, hook: OceanBaseHook) -> dict[str, Any]:
     """What other tasks need of a check; the whole report is in its files."""
+    from airflow_ob_provider.oceanbase.compliance.alarm import alarm
+
     report = made.report
     delays = [one["delay"] for one in report["tenants"] if one["delay"] is not None]
     until = [one["restorable_until"] for one in report["tenants"]]

@@ -14,9 +14,7 @@ from airflow_ob_provider.exceptions import (
     WaitRefusedError,
     WaitTimeoutError,
 )
-from airflow_ob_provider.oceanbase.dialects import Dialect
 from airflow_ob_provider.oceanbase.models import to_json
-from airflow_ob_provider.oceanbase.statements import Statement
 from airflow_ob_provider.oceanbase.waits import FreezeDone
 from airflow_ob_provider.operators.base import WaitingOperator, carried
 
@@ -24,6 +22,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow.sdk import Context
+
+    from airflow_ob_provider.oceanbase.dialects import Dialect
+    from airflow_ob_provider.oceanbase.statements import Statement
 
 _ON_TIMEOUT = ("warn", "fail")
 _UNANSWERED = "unanswered"

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tabulate import tabulate
-
 from airflow_ob_provider.arguments import check_flag
 from airflow_ob_provider.exceptions import OceanBaseServerError, PrerequisitesNotMetError
-from airflow_ob_provider.oceanbase.destination import Destination
 from airflow_ob_provider.oceanbase.models import Finding, Identity, Level, to_json
 from airflow_ob_provider.oceanbase.redact import redact
 from airflow_ob_provider.operators.settings import wanted_destination
 from airflow_ob_provider.operators.tenantwise import TenantwiseOperator
+from airflow_ob_provider.tables import table as markdown_table
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from airflow_ob_provider.oceanbase.destination import Destination
 
 
 class CheckBackupPrerequisitesOperator(TenantwiseOperator):
@@ -102,7 +102,7 @@ class CheckBackupPrerequisitesOperator(TenantwiseOperator):
     def _report(self, findings: tuple[Finding, ...], identity: Identity | None) -> dict[str, Any]:
         rows = [(found.level, found.check, found.observed, found.expected, found.hint) for found in findings]
         headers = ("level", "check", "observed", "expected", "what to do")
-        self.log.info("Prerequisites of log backup:\n%s", tabulate(rows, headers=headers, tablefmt="github"))
+        self.log.info("Prerequisites of log backup:\n%s", markdown_table(rows, headers=headers))
         passed = all(found.level is not Level.FAIL for found in findings)
         if identity:  # a grant may show the hash of a password
             identity = replace(identity, grants=tuple(redact(grant) for grant in identity.grants))

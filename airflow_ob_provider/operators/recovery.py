@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_ob_provider.arguments import check_flag, check_number
-from airflow_ob_provider.compliance.store import ReportStore
 from airflow_ob_provider.exceptions import (
     ArchiveStateError,
     NotVerifiedError,
@@ -15,25 +14,22 @@ from airflow_ob_provider.exceptions import (
     ReportStoreError,
     RequestRefusedError,
 )
-from airflow_ob_provider.oceanbase.breaks import BreakHistory, ForceStop, Lag
-from airflow_ob_provider.oceanbase.catalog import BackupCatalog
+from airflow_ob_provider.oceanbase.breaks import STUCK_SECONDS, BreakHistory, ForceStop, Lag
 from airflow_ob_provider.oceanbase.destination import Destination, WantedDestination
-from airflow_ob_provider.oceanbase.dialects import Dialect
 from airflow_ob_provider.oceanbase.models import ArchiveState, Scope
-from airflow_ob_provider.oceanbase.recovery import diagnose, plan_markdown, plan_move, plan_recovery
-from airflow_ob_provider.oceanbase.recovery.diagnosis import STUCK_SECONDS
-from airflow_ob_provider.oceanbase.recovery.told import recovery_result, recovery_title
 from airflow_ob_provider.oceanbase.rows import UnreadableError
 from airflow_ob_provider.oceanbase.waits import ArchiveStopped
+from airflow_ob_provider.oceanbase.words import LANGUAGES
 from airflow_ob_provider.operators.base import OceanBaseOperator, WaitingOperator, carried
 from airflow_ob_provider.operators.compliance import default_report_path
 from airflow_ob_provider.operators.settings import wanted_destination
 from airflow_ob_provider.operators.tenantwise import TenantwiseOperator
-from airflow_ob_provider.reports import LANGUAGES
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_ob_provider.oceanbase.catalog import BackupCatalog
+    from airflow_ob_provider.oceanbase.dialects import Dialect
     from airflow_ob_provider.oceanbase.version import OceanBaseVersion
 
 _CANCEL_LOOKS = 9
@@ -104,6 +100,9 @@ class DiagnoseArchiveOperator(OceanBaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read, judge, plan."""
+        from airflow_ob_provider.oceanbase.recovery import diagnose, plan_markdown, plan_move, plan_recovery
+        from airflow_ob_provider.oceanbase.recovery.told import recovery_result, recovery_title
+
         self.check_arguments()
         names = self.names
         stuck_after = check_number(self.stuck_after, "stuck_after", 60.0, 86_400.0)
@@ -143,6 +142,8 @@ class DiagnoseArchiveOperator(OceanBaseOperator):
 
     def _lags(self) -> list[Lag]:
         """What earlier compliance checks have seen; they need not have been."""
+        from airflow_ob_provider.compliance.store import ReportStore
+
         try:
             _, samples = ReportStore(self.report_path or default_report_path(), self.oceanbase_conn_id).state()
         except (ReportStoreError, ValueError) as error:

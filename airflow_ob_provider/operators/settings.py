@@ -12,7 +12,6 @@ from airflow.sdk.log import mask_secret
 from airflow_ob_provider.arguments import check_flag
 from airflow_ob_provider.exceptions import PrerequisitesNotMetError
 from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
-from airflow_ob_provider.oceanbase.changes import Change
 from airflow_ob_provider.oceanbase.destination import (
     Destination,
     DestinationOption,
@@ -25,6 +24,8 @@ from airflow_ob_provider.operators.tenantwise import TenantwiseOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from airflow_ob_provider.oceanbase.changes import Change
 
 
 class SetBackupDestinationOperator(TenantwiseOperator):

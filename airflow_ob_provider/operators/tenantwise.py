@@ -17,12 +17,13 @@ from airflow_ob_provider.exceptions import (
 from airflow_ob_provider.oceanbase.changes import Change
 from airflow_ob_provider.oceanbase.dialects import Dialect
 from airflow_ob_provider.oceanbase.models import Scope
-from airflow_ob_provider.oceanbase.statements import Statement
 from airflow_ob_provider.operators.base import OceanBaseOperator
 from airflow_ob_provider.triggers.waiting import ON_PARTIAL_FAILURE
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from airflow_ob_provider.oceanbase.statements import Statement
 
 Plan = Callable[[Dialect, Sequence[str]], tuple[Change, ...]]
 

@@ -9,7 +9,7 @@ import json
 from importlib.resources import files
 from typing import Any
 
-from airflow_ob_provider.reports.language import LANGUAGES
+from airflow_ob_provider.oceanbase.words import LANGUAGES
 from airflow_ob_provider.reports.overview import overview
 from airflow_ob_provider.reports.page import html
 from airflow_ob_provider.reports.text import markdown

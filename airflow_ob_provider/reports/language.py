@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
-Code = Literal["en", "zh"]
-LANGUAGES: tuple[Code, ...] = ("en", "zh")
+from airflow_ob_provider.oceanbase.words import LANGUAGES
 
 _LEVELS = {
     "OK": ("OK", "正常"),

@@ -44,6 +44,8 @@ class Catalogue:
 
     @staticmethod
     def _falsified(table: Table, cluster: BaseCluster) -> Table:
+        if not cluster.faults.malformed:
+            return table
         malformed = {key.lower(): value for key, value in cluster.faults.malformed.items()}
         wrong = {
             index: malformed[f"{table.name}.{column.name}".lower()]

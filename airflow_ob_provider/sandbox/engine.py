@@ -91,6 +91,9 @@ Select = Callable[[str, Scope], Result]
 _STORAGE = {"bigint": "INTEGER", "double": "REAL", "ubigint": "INTEGER"}
 #: Columns whose values SQLite takes as they are.
 _PLAIN = {"bigint", "double", "ubigint"}
+_STORED = {int, str, type(None)}
+#: They name who asks, and not what.
+_LEADING_COMMENTS = re.compile(r"\A(?:\s*/\*(?!!).*?\*/)+", re.DOTALL)
 
 
 _CACHE = Cache()
@@ -109,17 +112,11 @@ def select(sql: str, scope: Scope) -> Result:
         bound.clear()
         return _prepare(sql, scope, bound)
 
-    prepared = _CACHE.get(sql, make, fits)
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    try:
-        functions.register(connection)
-        for name, aggregate in prepared.aggregates.items():
-            connection.create_aggregate(name, 2, aggregate)
+    prepared = _CACHE.get(_LEADING_COMMENTS.sub("", sql), make, fits)
+    with prepared.database(_database) as connection:
         for key, table in bound.items():
-            _create(connection, key, table, scope.shift, prepared.wanted)
+            prepared.filled[key].fill(connection, table, scope.shift)
         return _execute(connection, prepared, sql, scope)
-    finally:
-        connection.close()
 
 
 def _prepare(sql: str, scope: Scope, bound: dict[str, Table]) -> Prepared:
@@ -130,6 +127,7 @@ def _prepare(sql: str, scope: Scope, bound: dict[str, Table]) -> Prepared:
     alias = resulttypes.alias_in_where(query, columns)
     if alias:
         raise ServerError(1054, f"Unknown column '{alias}' in 'where clause'")
+    wanted = wanted_columns(query)
     context = Context(scope)
     rewriter = Rewriter(context)
     rewriter.run(query)
@@ -144,7 +142,7 @@ def _prepare(sql: str, scope: Scope, bound: dict[str, Table]) -> Prepared:
         aggregates=rewriter.aggregates,
         answers=context.answers,
         moments=rewriter.moments,
-        wanted=wanted_columns(query),
+        filled={key: Filled(key, of_table, wanted) for key, of_table in columns.items()},
     )
 
 
@@ -199,30 +197,47 @@ def _bind_tables(query: exp.Expr, scope: Scope, tables: dict[str, Table]) -> tup
     return tuple(names)
 
 
-def _create(
-    connection: sqlite3.Connection, key: str, table: Table, shift: timedelta, wanted: frozenset[str] | None
-) -> None:
-    """A table with the columns that may matter; one without columns can't be."""
-    places = [i for i, c in enumerate(table.columns) if wanted is None or c.name.lower() in wanted] or [0]
-    chosen = [table.columns[i] for i in places]
-    columns = ", ".join(
-        f"`{c.name}` {_STORAGE.get(c.kind) or ('REAL' if c.kind.startswith('decimal') else 'TEXT COLLATE NOCASE')}"
-        for c in chosen
-    )
-    connection.execute(f"CREATE TABLE `{key}` ({columns})")
-    insert = f"INSERT INTO `{key}` VALUES ({', '.join('?' * len(chosen))})"  # noqa: S608 - names of ours
-    if isinstance(table.rows, SomeRows):
-        rows = table.rows.pick(tuple(places))
-    elif len(places) == len(table.columns):
-        rows = table.rows()
-    else:
-        rows = ([row[i] for i in places] for row in table.rows())
-    # Integers are stored as they are.
-    if any(c.kind not in _PLAIN for c in chosen):
-        rows = ([_stored(value, shift) for value in row] for row in rows)
-    connection.execute("BEGIN")
-    connection.executemany(insert, rows)
-    connection.execute("COMMIT")
+def _database(prepared: Prepared) -> sqlite3.Connection:
+    """A database with the functions and the tables, without rows, of a statement."""
+    # Whichever thread has the statement next; one at a time.
+    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    functions.register(connection)
+    for name, aggregate in prepared.aggregates.items():
+        connection.create_aggregate(name, 2, aggregate)
+    for filled in prepared.filled.values():
+        connection.execute(filled.create)
+    return connection
+
+
+class Filled:
+    """A table of a statement with those columns that may matter, and how rows are put into it."""
+
+    def __init__(self, key: str, columns: Sequence[Column], wanted: frozenset[str] | None) -> None:
+        #: one at least: a table without columns can't be
+        self._places = tuple(i for i, c in enumerate(columns) if wanted is None or c.name.lower() in wanted) or (0,)
+        self._all = len(self._places) == len(columns)
+        chosen = [columns[i] for i in self._places]
+        # Integers are stored as they are.
+        self._plain = all(c.kind in _PLAIN for c in chosen)
+        self.create = f"CREATE TABLE `{key}` ({', '.join(f'`{c.name}` {_storage(c.kind)}' for c in chosen)})"
+        self._insert = f"INSERT INTO `{key}` VALUES ({', '.join('?' * len(chosen))})"  # noqa: S608 - names of ours
+
+    def fill(self, connection: sqlite3.Connection, table: Table, shift: timedelta) -> None:
+        """With the rows as they are now."""
+        rows: Iterable[Sequence[Any]]
+        if isinstance(table.rows, SomeRows):
+            rows = table.rows.pick(self._places)
+        elif self._all:
+            rows = table.rows()
+        else:
+            rows = ([row[i] for i in self._places] for row in table.rows())
+        if not self._plain:
+            rows = ([value if type(value) in _STORED else _stored(value, shift) for value in row] for row in rows)
+        connection.executemany(self._insert, rows)
+
+
+def _storage(kind: str) -> str:
+    return _STORAGE.get(kind) or ("REAL" if kind.startswith("decimal") else "TEXT COLLATE NOCASE")
 
 
 def _stored(value: Any, shift: timedelta) -> Any:
@@ -250,7 +265,9 @@ def _execute(connection: sqlite3.Connection, prepared: Prepared, sql: str, scope
     kinds = [kind or _kind_of_values(row[i] for row in rows) for i, kind in enumerate(kinds)]
     prepared.labels = prepared.labels or _labels(prepared.query, sql, described)
     columns = [Column(name, kind) for name, kind in zip(prepared.labels, kinds, strict=True)]
-    return Result(columns, [tuple(map(_wire_value, row, kinds)) for row in rows])
+    if any(kind.startswith("decimal") for kind in kinds):
+        rows = [tuple(map(_wire_value, row, kinds)) for row in rows]
+    return Result(columns, rows)
 
 
 def _kind_of_values(values: Iterable[Any]) -> str:

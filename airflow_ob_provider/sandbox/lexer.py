@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .errors import syntax_error
 
@@ -70,6 +71,7 @@ def tokenize(sql: str) -> list[Token]:
     return tokens
 
 
+@lru_cache(maxsize=256)
 def first_words(sql: str, count: int = 3) -> tuple[str, ...]:
     """The first tokens in upper case; for a text that can't be read, what can be."""
     words: list[str] = []

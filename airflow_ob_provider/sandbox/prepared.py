@@ -6,7 +6,9 @@ translation is good for whoever has the same values. The time isn't part of it: 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import sqlite3
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -16,7 +18,7 @@ from sqlglot import exp
 from . import functions
 
 if TYPE_CHECKING:
-    from .engine import Column, Scope
+    from .engine import Column, Filled, Scope
 
 #: More statements than a test, or a demo, comes back to.
 KEPT = 512
@@ -70,14 +72,36 @@ class Prepared:
     answers: dict[tuple[str, str, str], Any]
     #: parameters of ``text``: moments
     moments: Collection[str]
-    #: lower-case names of all columns that may matter; None: all do
-    wanted: frozenset[str] | None
+    #: the tables in the database of the statement, by the names in ``columns``
+    filled: dict[str, Filled]
     #: column labels, known after the first run
     labels: list[str] = field(default_factory=list)
+    _idle: list[sqlite3.Connection] = field(default_factory=list)
 
     def fits(self, scope: Scope, columns: dict[str, tuple[Column, ...]]) -> bool:
         """Whether the translation would be the same now."""
         return self.columns == columns and all(_ask(scope, *asked) == was for asked, was in self.answers.items())
+
+    @contextmanager
+    def database(self, make: Callable[[Prepared], sqlite3.Connection]) -> Iterator[sqlite3.Connection]:
+        """A database with the tables of the statement. What is put into them is gone afterwards, the tables stay."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = make(self)
+        connection.execute("BEGIN")
+        try:
+            yield connection
+        finally:
+            connection.rollback()
+            self._idle.append(connection)
+            while len(self._idle) > 1:
+                self.close()
+
+    def close(self) -> None:
+        """Let go of a database that nobody uses."""
+        with suppress(IndexError):
+            self._idle.pop().close()
 
     def parameters(self, scope: Scope) -> dict[str, str]:
         return {name: _moment(name, scope) for name in self.moments}
@@ -96,7 +120,10 @@ def _moment(name: str, scope: Scope) -> str:
 
 
 def wanted_columns(query: exp.Query) -> frozenset[str] | None:
-    """Every name in the query could be a column's; a star, other than that of COUNT(*), is all of them."""
+    """Lower-case names of all columns that may matter; None: all do.
+
+    Every name in the query could be a column's; a star, other than that of COUNT(*), is all of them.
+    """
     if any(not isinstance(star.parent, exp.Count) for star in query.find_all(exp.Star)):
         return None
     if any(join.method for join in query.find_all(exp.Join)):
@@ -113,8 +140,12 @@ class Cache:
     def get(self, sql: str, make: Callable[[], Prepared], fits: Callable[[Prepared], bool]) -> Prepared:
         found = self._known.get(sql)
         if found is None or not fits(found):
+            if found is not None:
+                found.close()
             found = make()
             if len(self._known) >= KEPT:
+                for known in self._known.values():
+                    known.close()
                 self._known.clear()
             self._known[sql] = found
         return found

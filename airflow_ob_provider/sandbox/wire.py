@@ -7,6 +7,7 @@ login, know sixteen error codes, and stand on asyncio's streams, which lose a TL
 from __future__ import annotations
 
 import socket
+from functools import lru_cache
 
 from mysql_mimic import packets, types
 from mysql_mimic.auth import NativePasswordAuthPlugin, User
@@ -44,6 +45,8 @@ _TYPES = {
     "varchar": (ColumnType.VAR_STRING, CHARSET, 1024),
     "longtext": (ColumnType.BLOB, CHARSET, 2**24),
 }
+
+_EOF = packets.make_eof(CAPABILITIES, STATUS)
 
 
 class DisconnectedError(Exception):
@@ -132,10 +135,16 @@ def error_packet(error: ServerError) -> bytes:
 
 def result_packets(result: Result) -> list[bytes]:
     """A text result set."""
-    columns = [ResultColumn(column.name, _TYPES[column.kind.partition(":")[0]][0]) for column in result.columns]
+    columns, head = _head(tuple(result.columns))
     rows = (packets.make_text_resultset_row(row, columns) for row in result.rows)
-    eof = packets.make_eof(CAPABILITIES, STATUS)
-    return [types.uint_len(len(columns)), *map(_definition, result.columns), eof, *rows, eof]
+    return [*head, *rows, _EOF]
+
+
+@lru_cache(maxsize=512)
+def _head(columns: tuple[Column, ...]) -> tuple[list[ResultColumn], list[bytes]]:
+    """Columns, which are the same for all answers to a statement, and the packets that tell them."""
+    known = [ResultColumn(column.name, _TYPES[column.kind.partition(":")[0]][0]) for column in columns]
+    return known, [types.uint_len(len(columns)), *map(_definition, columns), _EOF]
 
 
 def _definition(column: Column) -> bytes:

@@ -31,7 +31,6 @@ from airflow_ob_provider.oceanbase.waits import (
     Waiting,
     from_wire,
 )
-from airflow_ob_provider.triggers.oceanbase import OceanBaseWaitTrigger
 from airflow_ob_provider.triggers.waiting import (
     ON_PARTIAL_FAILURE,
     OUTER_SECONDS,
@@ -218,6 +217,8 @@ class OceanBaseSensor(BaseSensorOperator):
         return self._conclude(verdict_event(verdict), wait, failed, context)
 
     def _defer(self, wait: Wait, context: Context, failed: dict[str, str] | None = None) -> NoReturn:
+        from airflow_ob_provider.triggers.oceanbase import OceanBaseWaitTrigger
+
         longest = bound(self.timeout, self.execution_timeout)
         self.defer(
             trigger=OceanBaseWaitTrigger(

@@ -7,10 +7,9 @@ from typing import Any
 
 from airflow.sdk import Param
 
-from airflow_ob_provider.oceanbase.compliance.policy import POLICY_SCHEMA
 from airflow_ob_provider.oceanbase.destination import PLACEHOLDERS
 from airflow_ob_provider.oceanbase.redact import KEY_NAMES
-from airflow_ob_provider.reports import LANGUAGES
+from airflow_ob_provider.oceanbase.words import LANGUAGES
 
 LIMITS = "Time limits (seconds)"
 _END = r"$(?!\n)"
@@ -128,6 +127,8 @@ def dry_run(description: str = "Read, show the plan and write nothing.") -> Para
 
 def policy(description: str, section: str) -> Param:
     """What a compliance check holds clusters to."""
+    from airflow_ob_provider.oceanbase.compliance.policy import POLICY_SCHEMA
+
     return Param({}, **POLICY_SCHEMA, section=section, title="Policy", description_md=description)
 
 

@@ -12,7 +12,6 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from airflow_ob_provider.assets.oceanbase import connections_of
 from airflow_ob_provider.compliance.restorable import restorable
-from airflow_ob_provider.compliance.store import ReportStore
 from airflow_ob_provider.operators.compliance import ArchiveComplianceOperator, default_report_path
 from airflow_ob_provider.operators.recovery import DiagnoseArchiveOperator, ForceStopArchiveOperator
 from airflow_ob_provider.report_recovery import NOT_RESTORED, recovery_report
@@ -192,6 +191,8 @@ def _over(going: Any) -> None:
 
 def _summary(kind: str, params: Any = None, ti: Any = None) -> dict[str, Any]:
     """The report, and the entry in the ledger; red unless nothing is left to do."""
+    from airflow_ob_provider.compliance.store import ReportStore
+
     conn_id = ti.xcom_pull(task_ids="cluster")
     results = results_of(ti, _RESULTS)
     points = (results.get("backup") or {}).get("restore_points")

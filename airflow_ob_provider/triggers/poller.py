@@ -8,11 +8,13 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_ob_provider.hooks.oceanbase import OceanBaseHook, OceanBaseSession
-from airflow_ob_provider.oceanbase.dialects.base import Dialect
 from airflow_ob_provider.triggers.waiting import ReadFailure
+
+if TYPE_CHECKING:
+    from airflow_ob_provider.oceanbase.dialects.base import Dialect
 
 MIN_POLL_SECONDS = 1.0
 MAX_BACK_OFF = 5.0

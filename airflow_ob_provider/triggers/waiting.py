@@ -14,13 +14,14 @@ from airflow_ob_provider.exceptions import (
     WaitReadError,
     WaitRefusedError,
 )
-from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
 from airflow_ob_provider.oceanbase.reader import read_for
 from airflow_ob_provider.oceanbase.redact import redact
 from airflow_ob_provider.oceanbase.waits import Ready, Terminal, Verdict, Wait, Waiting
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
 
 MAX_FAILURES = 5
 """This many failed reads in a row end a wait, but not before …"""

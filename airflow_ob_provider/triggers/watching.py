@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_ob_provider.oceanbase.models import ArchiveSnapshot
 from airflow_ob_provider.oceanbase.redact import redact
 from airflow_ob_provider.oceanbase.watch import Bounds, Step, WatchMemory
 from airflow_ob_provider.oceanbase.words import few
 from airflow_ob_provider.triggers.waiting import ReadFailure
+
+if TYPE_CHECKING:
+    from airflow_ob_provider.oceanbase.models import ArchiveSnapshot
 
 KEY = "oceanbase_archive_watch"
 """Where in the asset's state store the memory is. An asset has one watch of a cluster, so bounds may change."""

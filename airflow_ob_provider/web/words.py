@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from airflow_ob_provider.reports.language import LANGUAGES, Language
+from airflow_ob_provider.oceanbase.words import LANGUAGES
+from airflow_ob_provider.reports.language import Language
 
 _WORDS = {
     "page": ("OceanBase log backup", "OceanBase 日志备份"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
@@ -310,3 +311,43 @@ def test_classification_never_fails(text):
 )
 def test_what_writes(sql, writes):
     assert is_write(sql) is writes
+
+
+# --- the same statement again -----------------------------------------------------------------------------------------
+
+
+def test_a_comment_in_front_is_not_of_the_statement_but_one_in_a_text_is(running):
+    assert running.value("/* one */ SELECT '/* a */'") == "/* a */"
+    assert running.value("/* two */  /* of them */ SELECT '/* b */'") == "/* b */"
+    assert running.value("SELECT '/* a */ x'") == "/* a */ x"
+    assert running.value("SELECT '/* b */ x'") == "/* b */ x"
+
+
+def test_rows_are_those_of_the_moment(running):
+    sql = f"SELECT COUNT(*) AS n, MAX(LOG_ARCHIVE_ROUND) AS r FROM {VIEW}"
+    assert running.rows(sql) == running.rows(sql) == [{"n": 3, "r": 1}]
+    running.box.create_tenant("another")
+    running.box.advance(60)
+    assert running.rows(sql) == [{"n": 4, "r": 1}]
+    running.box.drop_tenant("another")
+    running.box.advance(60)
+    assert running.rows(sql) == [{"n": 3, "r": 1}]
+
+
+def test_after_an_error_at_run_time_nothing_is_left(running):
+    sql = f"SELECT COUNT(*), MIN(CAST(TENANT_ID AS UNSIGNED) - CAST({{}} AS UNSIGNED)) FROM {VIEW}"
+    for _ in range(2):
+        assert running.error(sql.format(7))[0] == 1690
+        assert running.tuples(sql.format(1)) == [(3, 0)]
+
+
+def test_two_clusters_are_asked_the_same_at_once(make_box, connect):
+    boxes = {tenants: make_box(tenants=tenants) for tenants in (1, 4)}
+    clients = [(tenants, connect(box)) for tenants, box in boxes.items() for _ in range(2)]
+
+    def ask(one):
+        tenants, client = one
+        return {client.value("SELECT COUNT(*) FROM gv$tenant") for _ in range(50)} == {tenants + 1}
+
+    with ThreadPoolExecutor(len(clients)) as pool:
+        assert all(pool.map(ask, clients))

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow_ob_provider.oceanbase.breaks import BreakHistory, ForceStop
-from airflow_ob_provider.oceanbase.catalog import BackupCatalog
-from airflow_ob_provider.oceanbase.changes import Change
-from airflow_ob_provider.oceanbase.data_backup import BackupReadiness, BackupRequest, BackupSnapshot, RunningBackup
-from airflow_ob_provider.oceanbase.destination import Destination, WantedDestination
-from airflow_ob_provider.oceanbase.models import (
-    ArchiveRow,
-    ArchiveSnapshot,
-    Finding,
-    FreezeProgress,
-    Identity,
-    PieceSnapshot,
-    Tenant,
-)
-from airflow_ob_provider.oceanbase.options import WantedOption
 from airflow_ob_provider.oceanbase.rows import text
 from airflow_ob_provider.oceanbase.statements import Statement
 from airflow_ob_provider.oceanbase.version import OceanBaseVersion
+
+if TYPE_CHECKING:
+    from airflow_ob_provider.oceanbase.breaks import BreakHistory, ForceStop
+    from airflow_ob_provider.oceanbase.catalog import BackupCatalog
+    from airflow_ob_provider.oceanbase.changes import Change
+    from airflow_ob_provider.oceanbase.data_backup import BackupReadiness, BackupRequest, BackupSnapshot, RunningBackup
+    from airflow_ob_provider.oceanbase.destination import Destination, WantedDestination
+    from airflow_ob_provider.oceanbase.models import (
+        ArchiveRow,
+        ArchiveSnapshot,
+        Finding,
+        FreezeProgress,
+        Identity,
+        PieceSnapshot,
+        Tenant,
+    )
+    from airflow_ob_provider.oceanbase.options import WantedOption
 
 Row = Mapping[str, Any]
 """One row, its column names in lower case: releases differ in number and order of columns, so by name only."""

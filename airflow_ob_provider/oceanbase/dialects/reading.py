@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
+from functools import lru_cache
 
 from airflow_ob_provider.oceanbase.dialects.base import Query, Row
 from airflow_ob_provider.oceanbase.errors import Kind, ServerError
@@ -26,7 +27,7 @@ class DialectBase:
 
     def read(self, sql: str, *, holds_secrets: bool = False) -> Sequence[Row]:
         """Rows of a SELECT or SHOW."""
-        return self._query(Statement.read(" ".join(sql.split()), holds_secrets=holds_secrets))
+        return self._query(_statement(sql, holds_secrets))
 
     def server_time(self) -> datetime:
         """Now, by the server's clock."""
@@ -68,6 +69,12 @@ class DialectBase:
                 return None
             raise
         return whole(rows[0] if rows else {}, "n")
+
+
+@lru_cache(maxsize=64)
+def _statement(sql: str, holds_secrets: bool) -> Statement:
+    """In one line; a wait asks the same again and again."""
+    return Statement.read(" ".join(sql.split()), holds_secrets=holds_secrets)
 
 
 def read_at(rows: Sequence[Row]) -> tuple[datetime, timezone]:

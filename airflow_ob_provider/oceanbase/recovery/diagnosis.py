@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from airflow_ob_provider.oceanbase.breaks import BreakEvent, BreakHistory, Lag
+from airflow_ob_provider.oceanbase.breaks import STUCK_SECONDS, BreakEvent, BreakHistory, Lag
 from airflow_ob_provider.oceanbase.catalog import BackupCatalog
 from airflow_ob_provider.oceanbase.compliance.words import Text, at, length
 from airflow_ob_provider.oceanbase.models import ArchiveState, Scope
@@ -18,8 +18,6 @@ from airflow_ob_provider.oceanbase.version import OceanBaseVersion
 
 FORCED_SECONDS = 600.0
 """4.2.3+ and 4.3.3+ end STOPPING after this time if the destination is dead (V4.2.5 manual, overview)."""
-STUCK_SECONDS = 600.0
-"""STOPPING and SUSPENDING take some passes of 10 s, the slowest build 50 s; longer is no progress."""
 START_STUCK_SECONDS = 1800.0
 """BEGINNING takes up to some minutes; the specification's default of a start's timeout is 15 to 30 minutes."""
 LAG_WINDOW = timedelta(days=1)

@@ -260,12 +260,25 @@ fragments = st.sampled_from(
     ]
 )
 
+ALIKE = ["pa\u017f\u017fword", "acce\u017f\u017f_key", "access_\u212aey", "sas_to\u212aen"]
+"""A long s and a Kelvin sign: to a regular expression that ignores case they are s and k."""
+
 
 @given(st.lists(fragments | st.text(max_size=5), max_size=14).map("".join))
 def test_twice_is_once(text: str) -> None:
     once = redact(text, ["hunter2"])
     assert redact(once, ["hunter2"]) == once
     assert "hunter2" not in once
+
+
+@given(st.lists(fragments | st.sampled_from(ALIKE) | st.text(max_size=5), max_size=14).map("".join))
+def test_a_text_without_a_clue_is_not_searched_and_nothing_is_missed(text: str) -> None:
+    assert redact(text) == redact(text, ["a value that is nowhere"])
+
+
+@pytest.mark.parametrize("letters", ALIKE)
+def test_letters_that_match_ascii_hide_no_name(letters: str) -> None:
+    assert "hunter2" not in redact(f"{letters}='hunter2'")
 
 
 @given(st.text(string.ascii_letters + string.digits + " .,()/:-_<>\n"))

@@ -43,6 +43,8 @@ class Figure:
         if self.baseline is None:
             return None
         better, worse = (self.ours, self.baseline) if self.more_is_better else (self.baseline, self.ours)
+        if better == worse:
+            return 1.0
         return better / worse if worse else float("inf")
 
     @property

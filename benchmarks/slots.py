@@ -1,0 +1,114 @@
+"""A real Airflow whose database writes down each change of a task's state, and worker slots told by it.
+
+Airflow itself keeps when a task first began and when it ended, and not that it gave its slot back in between. So the
+database gets a trigger of its own, and what it writes is exact to the millisecond: nothing is sampled.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from demo.processes import Airflow
+from demo.rest import Rest, Run
+from demo.stack import TEMPLATES, running
+
+DAGS = [TEMPLATES / "ob_log_archive.py", Path(__file__).resolve().parent / "dags" / "generic_log_archive.py"]
+OURS = "ob_log_archive"
+DESTINATION = "file:///data/nfs/backup"
+_JOURNAL = """
+CREATE TABLE benchmark_states (ti_id, run_id, task_id, map_index, state, at);
+CREATE TRIGGER benchmark_states AFTER UPDATE OF state ON task_instance WHEN OLD.state IS NOT NEW.state BEGIN
+  INSERT INTO benchmark_states VALUES (
+    NEW.id, NEW.run_id, NEW.task_id, NEW.map_index, NEW.state, (julianday('now') - 2440587.5) * 86400.0
+  );
+END;
+"""
+
+
+@dataclass(frozen=True)
+class Stay:
+    """A task in a worker slot, from when it is running to when it is something else: done, deferred, rescheduled."""
+
+    task_id: str
+    map_index: int
+    began: float
+    ended: float
+
+    @property
+    def seconds(self) -> float:
+        return self.ended - self.began
+
+
+class _Journaled(Airflow):
+    """As a user has it: workers have imported what Airflow imports, and nothing of a provider."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        with closing(sqlite3.connect(self.database)) as database:
+            database.executescript(_JOURNAL)
+
+    def _arguments(self, name: str) -> list[str]:
+        return ["", *super()._arguments(name)[1:]]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running Airflow with the template DAG and the baselines."""
+
+    rest: Rest
+    database: Path
+
+    def add(self, conn_id: str, connection: Mapping[str, Any]) -> None:
+        """A cluster, for the provider and, as ``<conn_id>_mysql``, for whoever has none."""
+        self.rest.add_connection(conn_id, connection)
+        self.rest.add_connection(f"{conn_id}_mysql", connection | {"conn_type": "mysql"}, client="mysql-connector-python")
+
+    def start(self, dag_id: str, conn_ids: list[str], poll_interval: int) -> Run:
+        """The same work by any of the DAGs."""
+        if dag_id != OURS:
+            return self.rest.trigger(dag_id, conn_ids=[f"{conn_id}_mysql" for conn_id in conn_ids])
+        form = {"destination": DESTINATION, "mode": "optional", "compression": "zstd_1.3.8"}
+        return self.rest.trigger(OURS, oceanbase_conn_ids=conn_ids, poll_interval=poll_interval, **form)
+
+    def stays(self, run: Run) -> list[Stay]:
+        """All stays of a run that has ended, in order of their begin."""
+        with closing(sqlite3.connect(self.database, timeout=60)) as database:
+            rows = database.execute(
+                "SELECT ti_id, task_id, map_index, state, at FROM benchmark_states WHERE run_id = ? ORDER BY rowid",
+                [run.run_id],
+            ).fetchall()
+        changes: dict[str, list[tuple[str, int, str, float]]] = defaultdict(list)
+        for ti_id, *change in rows:
+            changes[ti_id].append(tuple(change))
+        return sorted(
+            (
+                Stay(task_id, map_index, at, then[-1])
+                for one in changes.values()
+                for (task_id, map_index, state, at), then in zip(one, one[1:], strict=False)
+                if state == "running"
+            ),
+            key=lambda stay: stay.began,
+        )
+
+
+@contextmanager
+def stack() -> Iterator[Stack]:
+    """Airflow, all of it, in a home of its own; nothing of it is left afterwards."""
+    home = Path(tempfile.mkdtemp(prefix="airflow-ob-provider-bench-"))
+    try:
+        airflow = _Journaled(home)
+        for path in DAGS:
+            shutil.copy(path, airflow.dags)
+        names = [OURS, "generic_poke", "generic_reschedule", "generic_fleet"]
+        with running(airflow, names) as rest:
+            yield Stack(rest, airflow.database)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)

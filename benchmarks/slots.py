@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,11 @@ class Stay:
     ended: float
 
     @property
+    def name(self) -> str:
+        """The task without its groups."""
+        return self.task_id.rpartition(".")[2]
+
+    @property
     def seconds(self) -> float:
         return self.ended - self.began
 
@@ -69,7 +75,8 @@ class Stack:
     def add(self, conn_id: str, connection: Mapping[str, Any]) -> None:
         """A cluster, for the provider and, as ``<conn_id>_mysql``, for whoever has none."""
         self.rest.add_connection(conn_id, connection)
-        self.rest.add_connection(f"{conn_id}_mysql", connection | {"conn_type": "mysql"}, client="mysql-connector-python")
+        mysql = {**connection, "conn_type": "mysql"}
+        self.rest.add_connection(f"{conn_id}_mysql", mysql, client="mysql-connector-python")
 
     def start(self, dag_id: str, conn_ids: list[str], poll_interval: int) -> Run:
         """The same work by any of the DAGs."""
@@ -92,7 +99,7 @@ class Stack:
             (
                 Stay(task_id, map_index, at, then[-1])
                 for one in changes.values()
-                for (task_id, map_index, state, at), then in zip(one, one[1:], strict=False)
+                for (task_id, map_index, state, at), then in pairwise(one)
                 if state == "running"
             ),
             key=lambda stay: stay.began,

@@ -1,7 +1,7 @@
 """The baseline: log backup by the runbook, with the SQL operator and the SQL sensor that Airflow brings.
 
-What a user writes who knows both: one branch a cluster, the conditions in SQL, retries; the sensors of one DAG keep their
-worker slot (``poke``, the default), those of the other give it back between two looks (``reschedule``).
+What a user writes who knows both: one branch a cluster, the conditions in SQL, retries. The sensors of one DAG keep
+their worker slot (``poke``, the default), those of the other give it back between two looks (``reschedule``).
 """
 
 from __future__ import annotations

@@ -37,10 +37,10 @@ class Cluster:
         """STATUS of log backup, of the cluster and every tenant."""
         return {row["STATUS"] for row in self.ask("SELECT STATUS FROM oceanbase.CDB_OB_BACKUP_ARCHIVELOG")}
 
-    def statements(self, *, writes: bool = False) -> list[str]:
-        """What the cluster has been told by others, without comments."""
-        told = [row for row in self.ask("SANDBOX SHOW STATEMENTS") if "SANDBOX" not in row["sql"]]
-        return [" ".join(_COMMENT.sub(" ", row["sql"]).split()) for row in told if row["writes"] or not writes]
+    def writes(self) -> list[str]:
+        """What has been written to the cluster, without comments."""
+        told = [row["sql"] for row in self.ask("SANDBOX SHOW STATEMENTS") if row["writes"]]
+        return [" ".join(_COMMENT.sub(" ", sql).split()) for sql in told]
 
 
 @contextmanager

@@ -10,20 +10,20 @@ import shutil
 import sqlite3
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
-from demo.processes import Airflow
+from benchmarks.clusters import Cluster
+from benchmarks.one_cluster import COMPRESSION, DESTINATION
+from demo.processes import LOCKED_SECONDS, Airflow
 from demo.rest import Rest, Run
 from demo.stack import TEMPLATES, running
 
 DAGS = [TEMPLATES / "ob_log_archive.py", Path(__file__).resolve().parent / "dags" / "generic_log_archive.py"]
 OURS = "ob_log_archive"
-DESTINATION = "file:///data/nfs/backup"
 _JOURNAL = """
 CREATE TABLE benchmark_states (ti_id, run_id, task_id, map_index, state, at);
 CREATE TRIGGER benchmark_states AFTER UPDATE OF state ON task_instance WHEN OLD.state IS NOT NEW.state BEGIN
@@ -72,22 +72,27 @@ class Stack:
     rest: Rest
     database: Path
 
-    def add(self, conn_id: str, connection: Mapping[str, Any]) -> None:
-        """A cluster, for the provider and, as ``<conn_id>_mysql``, for whoever has none."""
-        self.rest.add_connection(conn_id, connection)
-        mysql = {**connection, "conn_type": "mysql"}
-        self.rest.add_connection(f"{conn_id}_mysql", mysql, client="mysql-connector-python")
+    def start(self, dag_id: str, boxes: Sequence[Cluster], poll_interval: int) -> tuple[Run, list[str]]:
+        """The same work by any of the DAGs, and the connections it has; only ours has any of the provider's type."""
+        ours = dag_id == OURS
+        fields, extra = ({}, {}) if ours else ({"conn_type": "mysql"}, {"client": "mysql-connector-python"})
+        conn_ids = [f"{dag_id}_{len(boxes)}_{number}" for number in range(len(boxes))]
+        for conn_id, box in zip(conn_ids, boxes, strict=True):
+            self.rest.add_connection(conn_id, box.connection | fields, **extra)
+        if not ours:
+            return self.rest.trigger(dag_id, conn_ids=conn_ids), conn_ids
+        form = {"destination": DESTINATION, "mode": "optional", "compression": COMPRESSION}
+        return self.rest.trigger(OURS, oceanbase_conn_ids=conn_ids, poll_interval=poll_interval, **form), conn_ids
 
-    def start(self, dag_id: str, conn_ids: list[str], poll_interval: int) -> Run:
-        """The same work by any of the DAGs."""
-        if dag_id != OURS:
-            return self.rest.trigger(dag_id, conn_ids=[f"{conn_id}_mysql" for conn_id in conn_ids])
-        form = {"destination": DESTINATION, "mode": "optional", "compression": "zstd_1.3.8"}
-        return self.rest.trigger(OURS, oceanbase_conn_ids=conn_ids, poll_interval=poll_interval, **form)
+    def seconds(self, run: Run) -> float:
+        """From when the scheduler has found a task to begin with to the end of the last."""
+        with closing(sqlite3.connect(self.database, timeout=LOCKED_SECONDS)) as database:
+            query = "SELECT max(at) - min(at) FROM benchmark_states WHERE run_id = ?"
+            return float(database.execute(query, [run.run_id]).fetchone()[0])
 
     def stays(self, run: Run) -> list[Stay]:
         """All stays of a run that has ended, in order of their begin."""
-        with closing(sqlite3.connect(self.database, timeout=60)) as database:
+        with closing(sqlite3.connect(self.database, timeout=LOCKED_SECONDS)) as database:
             rows = database.execute(
                 "SELECT ti_id, task_id, map_index, state, at FROM benchmark_states WHERE run_id = ? ORDER BY rowid",
                 [run.run_id],

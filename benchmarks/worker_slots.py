@@ -103,7 +103,7 @@ def _on_airflow() -> Iterator[Figure]:
             for dag_id, box in zip((POKE, RESCHEDULE, OURS), boxes, strict=True)
         }
         used = {dag_id: _used(airflow, run, box) for dag_id, (run, box) in runs.items()}
-        written = {dag_id: sorted(box.statements(writes=True)) for dag_id, (_, box) in runs.items()}
+        written = {dag_id: sorted(box.writes()) for dag_id, (_, box) in runs.items()}
     check(written[OURS] == written[POKE] == written[RESCHEDULE], f"not the same was written: {written}")
     ours, poke, reschedule = used[OURS], used[POKE], used[RESCHEDULE]
 
@@ -158,8 +158,7 @@ def _on_airflow() -> Iterator[Figure]:
 
 def _begun(airflow: Stack, dag_id: str, box: Cluster) -> Run:
     """A run, when it has started log backup."""
-    airflow.add(dag_id, box.connection)
-    run = airflow.start(dag_id, [dag_id], POLL_SECONDS)
+    run, _ = airflow.start(dag_id, [box], POLL_SECONDS)
     wait_until(lambda: box.status() != {"STOP"}, f"{dag_id} starts log backup", 180, 1)
     return run
 

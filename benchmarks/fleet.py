@@ -15,7 +15,7 @@ GENERIC = "generic_fleet"
 SPEED = 100.0
 """The clusters live so much faster, so that nearly all of the time is Airflow's."""
 POLL_SECONDS = 1
-RUN_SECONDS = 1200.0
+RUN_SECONDS = 1800.0
 QUICK_CLUSTERS = 3
 
 

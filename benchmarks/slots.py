@@ -17,6 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from benchmarks.clusters import Cluster
+from benchmarks.figures import check
 from benchmarks.one_cluster import COMPRESSION, DESTINATION
 from demo.processes import LOCKED_SECONDS, Airflow
 from demo.rest import Rest, Run
@@ -91,24 +92,26 @@ class Stack:
             return float(database.execute(query, [run.run_id]).fetchone()[0])
 
     def stays(self, run: Run) -> list[Stay]:
-        """All stays of a run that has ended, in order of their begin."""
+        """All stays of a run that has ended, in order of their begin.
+
+        :raises WrongResultError: a task that had a process has none, or the other way round.
+        """
+        query = "SELECT ti_id, task_id, map_index, state, at FROM benchmark_states WHERE run_id = ? ORDER BY rowid"
+        query_wanted = "SELECT task_id, map_index FROM task_instance WHERE run_id = ? AND pid IS NOT NULL"
+        changes = defaultdict(list)
         with closing(sqlite3.connect(self.database, timeout=LOCKED_SECONDS)) as database:
-            rows = database.execute(
-                "SELECT ti_id, task_id, map_index, state, at FROM benchmark_states WHERE run_id = ? ORDER BY rowid",
-                [run.run_id],
-            ).fetchall()
-        changes: dict[str, list[tuple[str, int, str, float]]] = defaultdict(list)
-        for ti_id, *change in rows:
-            changes[ti_id].append(tuple(change))
-        return sorted(
-            (
-                Stay(task_id, map_index, at, then[-1])
-                for one in changes.values()
-                for (task_id, map_index, state, at), then in pairwise(one)
-                if state == "running"
-            ),
-            key=lambda stay: stay.began,
-        )
+            for ti_id, *change in database.execute(query, [run.run_id]):
+                changes[ti_id].append(change)
+            wanted = set(database.execute(query_wanted, [run.run_id]))
+        stays = [
+            Stay(task_id, map_index, at, then[-1])
+            for one in changes.values()
+            for (task_id, map_index, state, at), then in pairwise(one)
+            if state == "running"
+        ]
+        found = {(stay.task_id, stay.map_index) for stay in stays}
+        check(bool(found) and found == wanted, f"the journal of {run.dag_id} does not fit: {found ^ wanted}")
+        return sorted(stays, key=lambda stay: stay.began)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -171,10 +170,7 @@ def _used(airflow: Stack, run: Run, box: Cluster) -> Used:
     check((first["value1"], last["value1"]) == ("BEGINNING", "DOING"), f"log backup went from {first} to {last}")
     took = (last["gmt_create"] - first["gmt_create"]).total_seconds()
     check(BEGINNING_SECONDS <= took < BEGINNING_SECONDS + 20, f"BEGINNING took {took:g} s")
-    stays = airflow.stays(run)
-    began = time.time() - RUN_SECONDS
-    check(all(began < stay.began <= stay.ended for stay in stays), "a stay in a slot has no time")
-    return Used(stays)
+    return Used(airflow.stays(run))
 
 
 BENCHMARK = Benchmark(

@@ -91,6 +91,12 @@ class Stack:
             query = "SELECT max(at) - min(at) FROM benchmark_states WHERE run_id = ?"
             return float(database.execute(query, [run.run_id]).fetchone()[0])
 
+    def retries(self, run: Run) -> int:
+        """How often a task was given up and begun again."""
+        with closing(sqlite3.connect(self.database, timeout=LOCKED_SECONDS)) as database:
+            query = "SELECT count(*) FROM benchmark_states WHERE run_id = ? AND state = 'up_for_retry'"
+            return int(database.execute(query, [run.run_id]).fetchone()[0])
+
     def stays(self, run: Run) -> list[Stay]:
         """All stays of a run that has ended, in order of their begin.
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pymysql
 
+from airflow_ob_provider.oceanbase.compliance.judge import RULES
 from airflow_ob_provider.sandbox import Sandbox
 from airflow_ob_provider.sandbox.kernel import Kernel
 from benchmarks.figures import Benchmark, Figure, check
@@ -23,6 +24,10 @@ NOW = datetime.fromisoformat("2026-03-20T12:00:00")
 PIECES, FEW_PIECES, SETS = 365, 36, 30
 QUICK_BYTES = 12_012
 """What the simulator sends for a check of 10 tenants."""
+LIKE_FOR_LIKE = (
+    "This is what the script does as well, and more: settings, log disk, clean-up, evidence. About half of it is the "
+    "kernel's (one pass over the pieces, 0.2 s), the other half PyMySQL, masking and models of 5,000 rows."
+)
 VIEWS = (
     "DBA_OB_TENANTS", "CDB_OB_ARCHIVELOG", "CDB_OB_ARCHIVELOG_SUMMARY", "CDB_OB_ARCHIVELOG_PIECE_FILES",
     "CDB_OB_BACKUP_SET_FILES", "CDB_OB_ARCHIVE_DEST", "CDB_OB_BACKUP_DELETE_POLICY",
@@ -82,12 +87,12 @@ def _figures(name: str, fleet: Fleet, *, must_be_fast: bool) -> Iterator[Figure]
             read = _fastest(between, "read", tries)
         check(read.windows == result.by_hand.windows, "the two sides do not come to the same windows")
         ours, by_hand = result.check, result.by_hand
-        note = f"The fleet was put up in {filled:.0f} s."
+        note = f"{len(RULES)} rules and the report are on top of it. The fleet was put up in {filled:.0f} s."
         wanted = 20.0 if must_be_fast and tenants == 1000 else None
         yield Figure(what=f"{at}: the check, its rules and report", ours=ours.seconds, unit="s",
                      baseline=by_hand.seconds, note=note, times=wanted)  # fmt: skip
         yield Figure(what=f"{at}: only what is read for it, and the windows", ours=read.seconds, unit="s",
-                     baseline=by_hand.seconds)  # fmt: skip
+                     baseline=by_hand.seconds, times=wanted, note=LIKE_FOR_LIKE if wanted else "")  # fmt: skip
         yield _queries(at, result)
         yield Figure(what=f"{at}: sent by the server", ours=ours.received, unit="bytes", baseline=by_hand.received,
                      times=100 if tenants == 1000 else None)  # fmt: skip

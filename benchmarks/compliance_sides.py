@@ -75,7 +75,8 @@ def _by_hand(port: int) -> tuple[Callable[[], Any], Callable[[Any], Windows]]:
 def _hook(port: int) -> Any:
     from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
 
-    place = {"conn_type": "oceanbase", "host": "127.0.0.1", "port": port, "login": "root@sys"}
+    patient = {"read_timeout": 300, "query_timeout": 300}  # the simulator takes its time, as the script's server may
+    place = {"conn_type": "oceanbase", "host": "127.0.0.1", "port": port, "login": "root@sys", "extra": patient}
     os.environ["AIRFLOW_CONN_OCEANBASE_DEFAULT"] = json.dumps(place)
     hook = OceanBaseHook()
     hook.settings.driver  # noqa: B018 - Airflow has looked its connection up, which no check is slow by

@@ -43,11 +43,12 @@ ui: .venv/.installed ## Bring up Airflow with the DAGs and two simulated cluster
 	@.venv/bin/python -m demo.ui
 
 # In the order of collection: the long files first, the many short ones of tests/unit last, so that no core idles.
-test: lint ## Run lint and all tests, and check the coverage
+test: lint ## Run lint, all tests and the quick benchmarks, and check the coverage
 	@$(RUN) coverage erase
 	@$(RUN) pytest --cov --cov-report= -n auto --dist loadfile --no-loadscope-reorder --ignore=tests/browser
 	@$(RUN) coverage report --include='airflow_ob_provider/oceanbase/*' --fail-under=$(COVERAGE_CORE)
 	@$(RUN) coverage report --omit='airflow_ob_provider/oceanbase/*' --fail-under=$(COVERAGE_REST)
+	@$(RUN) python -m benchmarks.run --quick
 
 # By itself: an Airflow and a browser keep two cores busy.
 browser: .venv/.installed-dev ## Look at Airflow's pages with Chromium, where there is one

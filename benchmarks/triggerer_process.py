@@ -1,0 +1,177 @@
+"""Airflow's own triggerer, without its database: its supervisor here, its runner in a process that it forks itself.
+
+Nothing of it is replaced but what asks the database which triggers there are, and what becomes of their events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import RawValue
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import attrs
+import psutil
+from airflow.executors.workloads.task import TaskInstanceDTO
+from airflow.executors.workloads.trigger import RunTrigger
+from airflow.jobs.triggerer_job_runner import TriggerRunner, TriggerRunnerSupervisor
+from airflow.models.trigger import Trigger
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from benchmarks.figures import check
+
+TICK_SECONDS = 0.01
+"""How often the runner's event loop is asked whether it still turns."""
+_longest_stall = RawValue("d", 0.0)
+
+
+class Fired(NamedTuple):
+    """An event that has left the triggerer."""
+
+    at: float
+    """By ``time.monotonic``."""
+    payload: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a runner's process took in a stretch of time."""
+
+    cpu_share: float
+    """Of one core."""
+    longest_stall: float
+    """Seconds in which the event loop did not turn."""
+    threads: int
+    rss: int
+    """Bytes."""
+
+
+class _Runner(TriggerRunner):
+    """Airflow's, with a watch over its event loop."""
+
+    async def arun(self) -> None:
+        watch = asyncio.create_task(self._watch())
+        try:
+            await super().arun()
+        finally:
+            watch.cancel()
+
+    async def _watch(self) -> None:
+        while True:
+            due = time.monotonic() + TICK_SECONDS
+            await asyncio.sleep(TICK_SECONDS)
+            _longest_stall.value = max(_longest_stall.value, time.monotonic() - due)
+
+
+@attrs.define(kw_only=True)
+class Triggerer(TriggerRunnerSupervisor):
+    """Airflow's, with a queue in place of its database."""
+
+    queued: deque[RunTrigger] = attrs.field(factory=deque, init=False)
+    fired: dict[int, Fired] = attrs.field(factory=dict, init=False)
+    troubles: list[str] = attrs.field(factory=list, init=False)
+    """What a runner or a trigger has logged as a warning or worse, and triggers that failed."""
+
+    def add(self, triggers: Iterable[BaseTrigger]) -> None:
+        """As if so many tasks had deferred themselves; numbers go up from 1."""
+        for trigger in triggers:
+            classpath, kwargs = trigger.serialize()
+            number = len(self.fired) + len(self.running_triggers) + len(self.creating_triggers) + len(self.queued) + 1
+            ti = TaskInstanceDTO(
+                id=uuid4(),
+                dag_id="benchmark",
+                task_id="wait",
+                run_id="manual__2026-01-01",
+                map_index=number,
+                try_number=1,
+                dag_version_id=uuid4(),
+                pool_slots=1,
+                priority_weight=1,
+            )
+            encrypted = Trigger.encrypt_kwargs(kwargs)
+            self.queued.append(RunTrigger(id=number, classpath=classpath, encrypted_kwargs=encrypted, ti=ti))
+
+    def turn_until(self, condition: Callable[[], object], seconds: float, what: str) -> None:
+        """Do a supervisor's work until something is so; it is wrong that it is not, in the end."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            check(time.monotonic() < deadline, f"not within {seconds:g} s: {what}; {self.troubles[:3]}")
+            check(self.is_alive(), f"the runner has died before {what}; {self.troubles[:3]}")
+            self.run_once()
+
+    def started(self) -> bool:
+        """Whether all that were added are running."""
+        return not self.queued and not self.creating_triggers
+
+    def measure(self, seconds: float) -> Load:
+        """What the runner takes in the next seconds."""
+        process = psutil.Process(self.pid)
+        _longest_stall.value = 0.0
+        began, before = time.monotonic(), process.cpu_times()
+        end = began + seconds
+        self.turn_until(lambda: time.monotonic() >= end, seconds + 60, "the end of a stretch of time")
+        after, took = process.cpu_times(), time.monotonic() - began
+        cpu = after.user + after.system - before.user - before.system
+        return Load(cpu / took, _longest_stall.value, process.num_threads(), process.memory_info().rss)
+
+    def rss(self) -> int:
+        """Memory of the runner's process in bytes."""
+        return int(psutil.Process(self.pid).memory_info().rss)
+
+    @staticmethod
+    def longest_stall() -> float:
+        """Seconds, since the last call or :meth:`measure`."""
+        longest, _longest_stall.value = _longest_stall.value, 0.0
+        return float(longest)
+
+    # --- in place of the database -----------------------------------------------------------------------------------
+
+    def load_triggers(self) -> None:
+        """As many at once as Airflow assigns."""
+        for _ in range(min(Trigger.max_trigger_to_select_per_loop, len(self.queued))):
+            self.creating_triggers.append(self.queued.popleft())
+
+    def on_trigger_event(self, trigger_id: int, event: TriggerEvent) -> None:
+        check(trigger_id not in self.fired, f"trigger {trigger_id} has fired twice")
+        self.fired[trigger_id] = Fired(time.monotonic(), event.payload)
+
+    def on_trigger_failure(self, trigger_id: int, exc: list[str] | None) -> None:
+        self.troubles.append(f"trigger {trigger_id} failed: {exc}")
+
+    def heartbeat(self) -> None:
+        """There is no scheduler to tell."""
+
+    def clean_unused(self) -> None:
+        """There are no rows to clean."""
+
+    def metric_tags(self) -> dict[str, str]:
+        return {"hostname": socket.gethostname()}
+
+    def _process_log_messages_from_subprocess(self) -> Generator[None, bytes | bytearray, None]:
+        """What a task's log would get is decoded, as there; a benchmark wants to know of troubles only."""
+        while True:
+            line = yield
+            entry = json.loads(line)
+            if entry.get("level") not in {"debug", "info"}:
+                self.troubles.append(str(entry.get("event")))
+
+    @classmethod
+    def run_in_process(cls) -> None:
+        _Runner().run()
+
+
+@contextmanager
+def triggerer(capacity: int = 10_000) -> Iterator[Triggerer]:
+    """A triggerer that runs. Connections must be known before, and nothing else may be forked meanwhile."""
+    process = Triggerer.start(capacity=capacity)
+    try:
+        yield process
+    finally:
+        process.kill(escalation_delay=2, force=True)

@@ -17,7 +17,7 @@ from benchmarks.home import add_connection, airflow_home
 
 if TYPE_CHECKING:
     from airflow_ob_provider.triggers.oceanbase import OceanBaseWaitTrigger
-    from benchmarks.triggerer_process import Load, Triggerer
+    from benchmarks.triggerer_process import Load, Stall, Triggerer
 
 MAX_CPU = 25.0
 MAX_STALL = 0.1
@@ -34,17 +34,13 @@ class Server:
     port: int
     login: str
 
-    def __call__(self, sql: str) -> list[dict[str, Any]]:
+    def force(self, status: str) -> None:
+        """Put log backup of every tenant into this state."""
         with (
             pymysql.connect(host=self.host, port=self.port, user=self.login) as connection,
-            connection.cursor(pymysql.cursors.DictCursor) as cursor,
+            connection.cursor() as cursor,
         ):
-            cursor.execute(sql)
-            return list(cursor.fetchall())
-
-    def connections(self) -> set[int]:
-        """Those on which the state of log backup was asked for."""
-        return {row["connection_id"] for row in self("SANDBOX SHOW STATEMENTS") if "ARCHIVELOG" in row["sql"]}
+            cursor.execute(f"SANDBOX FORCE {status}")
 
 
 @contextmanager
@@ -58,7 +54,7 @@ def server() -> Iterator[Server]:
             words = process.stdout.readline().split()
             ready = dict(word.split("=", 1) for word in words if "=" in word)
             found = Server(ready["host"], int(ready["port"]), ready["login"])
-            found("SANDBOX FORCE BEGINNING")
+            found.force("BEGINNING")
             yield found
         finally:
             process.terminate()
@@ -70,8 +66,8 @@ class Result:
 
     connections: int
     load: Load
-    stall: float
-    """Seconds, from the first wait's start to the last one's end."""
+    stalls: list[Stall]
+    """While the waits begin, while they wait, while they all end."""
     bytes_per_wait: float
     seconds_to_end: float
     """From DOING to the last event."""
@@ -87,35 +83,48 @@ def _run(waits: int, connections: int, *, shared: bool, cadence: float | None, s
         triggers = [_trigger(number, connections, shared=shared, cadence=cadence) for number in range(waits)]
         with triggerer() as process:
             process.add(triggers[:1])  # what every process needs once is no wait's own
-            process.turn_until(_every(0.2, cluster.connections), 60, "the first look")
+            process.turn_until(lambda: process.looked, 60, "the first look")
             before = process.rss()
             process.longest_stall()
 
             process.add(triggers[1:])
-            process.turn_until(process.started, 300, f"{waits} waits have started")
-            pollers = min(waits, connections) if shared else waits
-            looked = _every(1.0, lambda: len(cluster.connections()) >= pollers)
-            process.turn_until(looked, 300, f"{pollers} pollers have looked")
+            process.turn_until(lambda: len(process.looked) == waits, 300, f"{waits} waits have looked once")
             stalls = [process.longest_stall()]
 
             load = process.measure(seconds)
             check(len(process.running_triggers) == waits, f"{len(process.running_triggers)} of {waits} waits run")
             check(not process.fired, "a wait has ended before log backup was DOING")
-            stalls += [load.longest_stall, process.longest_stall()]
-            asked_on = len(cluster.connections())
+            stalls.append(process.longest_stall())
+            held = process.connections(cluster.port)
 
             doing = time.monotonic()
-            cluster("SANDBOX FORCE DOING")
+            cluster.force("DOING")
             process.turn_until(lambda: len(process.fired) == waits, 300, f"all {waits} waits have ended")
             stalls.append(process.longest_stall())
             _check_ends(process)
             return Result(
-                connections=asked_on,
+                connections=held,
                 load=load,
-                stall=max(stalls),
+                stalls=stalls,
                 bytes_per_wait=(load.rss - before) / (waits - 1),
                 seconds_to_end=max(one.at for one in process.fired.values()) - doing,
             )
+
+
+def _idle_bytes(waits: int, connections: int) -> float:
+    """Memory of a trigger that does nothing, with as many shared streams."""
+    from benchmarks.triggerer_process import triggerer
+    from benchmarks.waits import IdleTrigger
+
+    triggers = [IdleTrigger(key=number % connections) for number in range(waits)]
+    with triggerer() as process:
+        process.add(triggers[:1])
+        process.turn_until(process.started, 60, "the first has started")
+        process.measure(1.0)
+        before = process.rss()
+        process.add(triggers[1:])
+        process.turn_until(process.started, 300, f"{waits} triggers have started")
+        return (process.measure(2.0).rss - before) / (waits - 1)
 
 
 def _trigger(number: int, connections: int, *, shared: bool, cadence: float | None) -> OceanBaseWaitTrigger:
@@ -133,61 +142,53 @@ def _trigger(number: int, connections: int, *, shared: bool, cadence: float | No
     )
 
 
-def _every(seconds: float, condition: Callable[[], Any]) -> Callable[[], Any]:
-    """Asks no more often than that: the question costs the server something."""
-    asked = 0.0
-
-    def limited() -> Any:
-        nonlocal asked
-        if time.monotonic() - asked < seconds:
-            return False
-        answer = condition()
-        asked = time.monotonic()
-        return answer
-
-    return limited
-
-
 def _check_ends(process: Triggerer) -> None:
     check(all(one.payload["status"] == "ready" for one in process.fired.values()), "a wait was not ready")
     check(not process.troubles, f"the triggerer complains: {process.troubles[:3]}")
 
 
 def measure(quick: bool) -> Iterator[Figure]:
-    sizes = {20: True} if quick else {100: True, JUDGED: True, 5000: False}
-    connections = 5 if quick else 100
+    connections, cadence = (5, 1.0) if quick else (100, None)
+    # Waits, seconds that ours are measured for, and the baseline.
+    sizes = [(20, 1.0, 1.0)] if quick else [(100, 15.0, 15.0), (JUDGED, 45.0, 30.0), (5000, 30.0, None)]
     with airflow_home():
-        for waits, is_compared in sizes.items():
-            seconds = 1.0 if quick else 60.0 if waits == JUDGED else 30.0
-            cadence = 1.0 if quick else None
+        for waits, seconds, their_seconds in sizes:
             ours = _run(waits, connections, shared=True, cadence=cadence, seconds=seconds)
-            theirs = (
-                _run(waits, connections, shared=False, cadence=cadence, seconds=30.0 if not quick else 1.0)
-                if is_compared
-                else None
-            )
+            theirs = None
+            if their_seconds is not None:
+                theirs = _run(waits, connections, shared=False, cadence=cadence, seconds=their_seconds)
             yield from _figures(waits, min(waits, connections), ours, theirs)
+            if waits == JUDGED:
+                yield Figure(
+                    what=f"{waits:,} triggers that do nothing: memory a trigger, Airflow's own",
+                    ours=_idle_bytes(waits, connections) / 1024,
+                    unit="KB",
+                )
 
 
 def _figures(waits: int, connections: int, ours: Result, theirs: Result | None) -> Iterator[Figure]:
-    is_judged = waits == JUDGED
-
     def figure(what: str, unit: str, of: Callable[[Result], float], limit: float | None = None, **more: Any) -> Figure:
         return Figure(
             what=f"{waits:,} waits: {what}",
             ours=of(ours),
             baseline=of(theirs) if theirs else None,
             unit=unit,
-            at_most=limit if is_judged else None,
+            at_most=limit if waits == JUDGED else None,
             **more,
         )
 
     yield figure("CPU of the triggerer process", "% of a core", lambda one: 100 * one.load.cpu_share, MAX_CPU)
-    yield figure("longest stall of its event loop", "s", lambda one: one.stall, MAX_STALL)
+    yield figure("longest stall of its event loop", "s", lambda one: max(one.stalls).waited, MAX_STALL)
+    for number, phase in enumerate(("begin", "wait", "all end")):
+        yield figure(f"longest work of its event loop while they {phase}", "s", _worked(number))
     yield figure("memory a wait", "KB", lambda one: one.bytes_per_wait / 1024, MAX_KB)
     yield figure("threads", "", lambda one: one.load.threads)
     yield figure("connections", "", lambda one: one.connections, exactly=connections)
     yield figure("from DOING to the last event", "s", lambda one: one.seconds_to_end)
+
+
+def _worked(phase: int) -> Callable[[Result], float]:
+    return lambda one: one.stalls[phase].worked
 
 
 BENCHMARK = Benchmark(

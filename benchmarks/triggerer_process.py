@@ -32,6 +32,7 @@ TICK_SECONDS = 0.01
 TURN_SECONDS = 0.1
 """How long the supervisor waits for its runner at most."""
 _longest_stall = RawValue("d", 0.0)
+_longest_work = RawValue("d", 0.0)
 
 
 class Fired(NamedTuple):
@@ -42,14 +43,21 @@ class Fired(NamedTuple):
     payload: dict[str, Any]
 
 
+class Stall(NamedTuple):
+    """The longest time in which the event loop did not turn, in seconds."""
+
+    waited: float
+    """As something that was due has seen it."""
+    worked: float
+    """CPU time of the loop's own thread: without what other processes and threads took meanwhile."""
+
+
 @dataclass(frozen=True)
 class Load:
     """What a runner's process took in a stretch of time."""
 
     cpu_share: float
     """Of one core."""
-    longest_stall: float
-    """Seconds in which the event loop did not turn."""
     threads: int
     rss: int
     """Bytes."""
@@ -67,17 +75,23 @@ class _Runner(TriggerRunner):
 
     async def _watch(self) -> None:
         while True:
-            due = time.monotonic() + TICK_SECONDS
+            due, before = time.monotonic() + TICK_SECONDS, time.thread_time()
             await asyncio.sleep(TICK_SECONDS)
             _longest_stall.value = max(_longest_stall.value, time.monotonic() - due)
+            _longest_work.value = max(_longest_work.value, time.thread_time() - before)
 
 
 @attrs.define(kw_only=True)
 class Triggerer(TriggerRunnerSupervisor):
     """Airflow's, with a queue in place of its database."""
 
+    added: int = attrs.field(default=0, init=False)
     queued: deque[RunTrigger] = attrs.field(factory=deque, init=False)
     fired: dict[int, Fired] = attrs.field(factory=dict, init=False)
+    begun: set[int] = attrs.field(factory=set, init=False)
+    """Triggers that the runner has started."""
+    looked: set[int] = attrs.field(factory=set, init=False)
+    """Triggers that have said what they wait for, as they do when they have judged a reading."""
     yielded: dict[int, float] = attrs.field(factory=dict, init=False)
     """When a trigger had its event, by ``time.monotonic``; Airflow hands events over once a second."""
     troubles: list[str] = attrs.field(factory=list, init=False)
@@ -87,7 +101,8 @@ class Triggerer(TriggerRunnerSupervisor):
         """As if so many tasks had deferred themselves; numbers go up from 1."""
         for trigger in triggers:
             classpath, kwargs = trigger.serialize()
-            number = len(self.fired) + len(self.running_triggers) + len(self.creating_triggers) + len(self.queued) + 1
+            self.added += 1
+            number = self.added
             ti = TaskInstanceDTO(
                 id=uuid4(),
                 dag_id="benchmark",
@@ -111,29 +126,34 @@ class Triggerer(TriggerRunnerSupervisor):
             self.run_once()
 
     def started(self) -> bool:
-        """Whether all that were added are running."""
-        return not self.queued and not self.creating_triggers
+        """Whether all that were added run, or have run."""
+        return len(self.begun) == self.added
 
     def measure(self, seconds: float) -> Load:
         """What the runner takes in the next seconds."""
         process = psutil.Process(self.pid)
-        _longest_stall.value = 0.0
         began, before = time.monotonic(), process.cpu_times()
         end = began + seconds
         self.turn_until(lambda: time.monotonic() >= end, seconds + 60, "the end of a stretch of time")
         after, took = process.cpu_times(), time.monotonic() - began
         cpu = after.user + after.system - before.user - before.system
-        return Load(cpu / took, _longest_stall.value, process.num_threads(), process.memory_info().rss)
+        return Load(cpu / took, process.num_threads(), process.memory_info().rss)
 
     def rss(self) -> int:
         """Memory of the runner's process in bytes."""
         return int(psutil.Process(self.pid).memory_info().rss)
 
+    def connections(self, port: int) -> int:
+        """Of the runner's process, to a server."""
+        found = psutil.Process(self.pid).net_connections("tcp")
+        return sum(one.status == psutil.CONN_ESTABLISHED and one.raddr.port == port for one in found)
+
     @staticmethod
-    def longest_stall() -> float:
-        """Seconds, since the last call or :meth:`measure`."""
-        longest, _longest_stall.value = _longest_stall.value, 0.0
-        return float(longest)
+    def longest_stall() -> Stall:
+        """Since the last call."""
+        stall = Stall(_longest_stall.value, _longest_work.value)
+        _longest_stall.value = _longest_work.value = 0.0
+        return stall
 
     # --- in place of the database -----------------------------------------------------------------------------------
 
@@ -167,10 +187,15 @@ class Triggerer(TriggerRunnerSupervisor):
         while True:
             line = yield
             entry = json.loads(line)
-            if entry.get("event") == "Trigger fired event":
+            event = str(entry.get("event"))
+            if event == "Trigger fired event":
                 self.yielded[entry["trigger_id"]] = time.monotonic()
+            elif event.startswith("Waiting for "):
+                self.looked.add(entry["trigger_id"])
+            elif event.startswith("trigger ") and event.endswith(" starting"):
+                self.begun.add(entry["trigger_id"])
             if entry.get("level") not in {"debug", "info"}:
-                self.troubles.append(str(entry.get("event")))
+                self.troubles.append(event)
 
     @classmethod
     def run_in_process(cls) -> None:

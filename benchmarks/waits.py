@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Hashable
 from types import SimpleNamespace
 from typing import Any
 
 from airflow.providers.common.sql.sensors.sql import SqlSensor
 from airflow.sdk.exceptions import TaskDeferred
-from airflow.triggers.base import BaseTrigger
+from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
 
 from airflow_ob_provider.sandbox import Sandbox
 from airflow_ob_provider.sensors.archivelog import ArchiveDoingSensor
@@ -56,3 +57,31 @@ class AloneTrigger(OceanBaseWaitTrigger):
 
     def shared_stream_key(self) -> Hashable | None:
         return None
+
+
+class IdleTrigger(BaseEventTrigger):
+    """What Airflow itself needs for a trigger: one that shares a stream with others, in which nothing ever comes."""
+
+    def __init__(self, *, key: int = 0) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.key = key
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return f"{__name__}.IdleTrigger", {"key": self.key}
+
+    def shared_stream_key(self) -> Hashable | None:
+        return self.key
+
+    @classmethod
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncGenerator[Any, None]:  # noqa: ARG003
+        while True:
+            await asyncio.sleep(15)
+            yield None
+
+    async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
+        async for _ in shared_stream:
+            pass
+        yield TriggerEvent(None)
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        yield TriggerEvent(None)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pymysql
 
-from benchmarks.figures import Benchmark, Figure, check
+from benchmarks.figures import Benchmark, Figure, WrongResultError, check
 from benchmarks.home import add_connection, airflow_home
 
 if TYPE_CHECKING:
@@ -24,6 +24,15 @@ MAX_STALL = 0.1
 MAX_KB = 20.0
 JUDGED = 1000
 """The size that has targets."""
+STALL_NOTE = (
+    "From the first wait's start to the last one's end; what other processes took of the machine meanwhile is in it. "
+    "The next lines, CPU time of the loop's own thread between two ticks of a watch, are without it."
+)
+MEMORY_NOTE = (
+    "Most of it is Airflow's own: its task, greenlet, queue and task instance of each trigger, see the trigger that "
+    "does nothing. The wait itself is some 2 KB; the rest is its share of a poller, whose connection and idle thread "
+    "are some 50 KB."
+)
 
 
 @dataclass(frozen=True)
@@ -154,10 +163,13 @@ def measure(quick: bool) -> Iterator[Figure]:
     with airflow_home():
         for waits, seconds, their_seconds in sizes:
             ours = _run(waits, connections, shared=True, cadence=cadence, seconds=seconds)
-            theirs = None
+            theirs, what_happened = None, ""
             if their_seconds is not None:
-                theirs = _run(waits, connections, shared=False, cadence=cadence, seconds=their_seconds)
-            yield from _figures(waits, min(waits, connections), ours, theirs)
+                try:
+                    theirs = _run(waits, connections, shared=False, cadence=cadence, seconds=their_seconds)
+                except WrongResultError as error:  # a loop for each wait need not work at every size
+                    what_happened = f"The baseline did not get there: {error}"
+            yield from _figures(waits, min(waits, connections), ours, theirs, what_happened)
             if waits == JUDGED:
                 yield Figure(
                     what=f"{waits:,} triggers that do nothing: memory a trigger, Airflow's own",
@@ -166,22 +178,31 @@ def measure(quick: bool) -> Iterator[Figure]:
                 )
 
 
-def _figures(waits: int, connections: int, ours: Result, theirs: Result | None) -> Iterator[Figure]:
+def _figures(waits: int, connections: int, ours: Result, theirs: Result | None, what_happened: str) -> Iterator[Figure]:
     def figure(what: str, unit: str, of: Callable[[Result], float], limit: float | None = None, **more: Any) -> Figure:
         return Figure(
             what=f"{waits:,} waits: {what}",
             ours=of(ours),
             baseline=of(theirs) if theirs else None,
             unit=unit,
-            at_most=limit if waits == JUDGED else None,
+            at_most=limit,
             **more,
         )
 
-    yield figure("CPU of the triggerer process", "% of a core", lambda one: 100 * one.load.cpu_share, MAX_CPU)
-    yield figure("longest stall of its event loop", "s", lambda one: max(one.stalls).waited, MAX_STALL)
+    cpu, stall, memory = (MAX_CPU, MAX_STALL, MAX_KB) if waits == JUDGED else (None, None, None)
+    share = "CPU of the triggerer process"
+    yield figure(share, "% of a core", lambda one: 100 * one.load.cpu_share, cpu, note=what_happened)
+    yield figure(
+        "longest stall of its event loop",
+        "s",
+        lambda one: max(one.stalls).waited,
+        stall,
+        note=STALL_NOTE if stall else "",
+    )
     for number, phase in enumerate(("begin", "wait", "all end")):
         yield figure(f"longest work of its event loop while they {phase}", "s", _worked(number))
-    yield figure("memory a wait", "KB", lambda one: one.bytes_per_wait / 1024, MAX_KB)
+    note = MEMORY_NOTE if memory else ""
+    yield figure("memory a wait", "KB", lambda one: one.bytes_per_wait / 1024, memory, note=note)
     yield figure("threads", "", lambda one: one.load.threads)
     yield figure("connections", "", lambda one: one.connections, exactly=connections)
     yield figure("from DOING to the last event", "s", lambda one: one.seconds_to_end)

@@ -1,0 +1,223 @@
+"""How many waits one triggerer process bears."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pymysql
+
+from benchmarks.figures import Benchmark, Figure, WrongResultError, check
+from benchmarks.home import add_connection, airflow_home
+
+if TYPE_CHECKING:
+    from airflow_ob_provider.triggers.oceanbase import OceanBaseWaitTrigger
+    from benchmarks.triggerer_process import Load, Stall, Triggerer
+
+MAX_CPU = 25.0
+MAX_STALL = 0.1
+MAX_KB = 20.0
+JUDGED = 1000
+"""The size that has targets."""
+STALL_NOTE = (
+    "From the first wait's start to the last one's end; what other processes took of the machine meanwhile is in it. "
+    "The next lines, CPU time of the loop's own thread between two ticks of a watch, are without it."
+)
+MEMORY_NOTE = (
+    "Most of it is Airflow's own: its task, greenlet, queue and task instance of each trigger, see the trigger that "
+    "does nothing. The wait itself is some 2 KB; the rest is its share of a poller, whose connection and idle thread "
+    "are some 50 KB."
+)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A simulated cluster in a process of its own, so that the triggerer's CPU is the triggerer's."""
+
+    host: str
+    port: int
+    login: str
+
+    def force(self, status: str) -> None:
+        """Put log backup of every tenant into this state."""
+        with (
+            pymysql.connect(host=self.host, port=self.port, user=self.login) as connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(f"SANDBOX FORCE {status}")
+
+
+@contextmanager
+def server() -> Iterator[Server]:
+    """Its log backup is on the way to DOING until somebody says so."""
+    options = ("--port", "0", "--profile", "4.2.5", "--tenants", "2", "--servers", "1", "--tick-seconds", "86400")
+    command = [sys.executable, "-m", "airflow_ob_provider.sandbox", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            assert process.stdout is not None
+            words = process.stdout.readline().split()
+            ready = dict(word.split("=", 1) for word in words if "=" in word)
+            found = Server(ready["host"], int(ready["port"]), ready["login"])
+            found.force("BEGINNING")
+            yield found
+        finally:
+            process.terminate()
+
+
+@dataclass(frozen=True)
+class Result:
+    """What so many waits took."""
+
+    connections: int
+    load: Load
+    stalls: list[Stall]
+    """While the waits begin, while they wait, while they all end."""
+    bytes_per_wait: float
+    seconds_to_end: float
+    """From DOING to the last event."""
+
+
+def _run(waits: int, connections: int, *, shared: bool, cadence: float | None, seconds: float) -> Result:
+    from benchmarks.triggerer_process import triggerer
+
+    with server() as cluster:
+        for number in range(connections):
+            address = {"host": cluster.host, "port": cluster.port, "login": cluster.login}
+            add_connection(f"cluster_{number}", address, conn_type="oceanbase")
+        triggers = [_trigger(number, connections, shared=shared, cadence=cadence) for number in range(waits)]
+        with triggerer() as process:
+            process.add(triggers[:1])  # what every process needs once is no wait's own
+            process.turn_until(lambda: process.looked, 60, "the first look")
+            before = process.rss()
+            process.longest_stall()
+
+            process.add(triggers[1:])
+            process.turn_until(lambda: len(process.looked) == waits, 300, f"{waits} waits have looked once")
+            stalls = [process.longest_stall()]
+
+            load = process.measure(seconds)
+            check(len(process.running_triggers) == waits, f"{len(process.running_triggers)} of {waits} waits run")
+            check(not process.fired, "a wait has ended before log backup was DOING")
+            stalls.append(process.longest_stall())
+            held = process.connections(cluster.port)
+
+            doing = time.monotonic()
+            cluster.force("DOING")
+            process.turn_until(lambda: len(process.fired) == waits, 300, f"all {waits} waits have ended")
+            stalls.append(process.longest_stall())
+            _check_ends(process)
+            return Result(
+                connections=held,
+                load=load,
+                stalls=stalls,
+                bytes_per_wait=(load.rss - before) / (waits - 1),
+                seconds_to_end=max(one.at for one in process.fired.values()) - doing,
+            )
+
+
+def _idle_bytes(waits: int, connections: int) -> float:
+    """Memory of a trigger that does nothing, with as many shared streams."""
+    from benchmarks.triggerer_process import triggerer
+    from benchmarks.waits import IdleTrigger
+
+    triggers = [IdleTrigger(key=number % connections) for number in range(waits)]
+    with triggerer() as process:
+        process.add(triggers[:1])
+        process.turn_until(process.started, 60, "the first has started")
+        process.measure(1.0)
+        before = process.rss()
+        process.add(triggers[1:])
+        process.turn_until(process.started, 300, f"{waits} triggers have started")
+        return (process.measure(2.0).rss - before) / (waits - 1)
+
+
+def _trigger(number: int, connections: int, *, shared: bool, cadence: float | None) -> OceanBaseWaitTrigger:
+    from airflow_ob_provider.sensors.archivelog import ArchiveDoingSensor
+    from airflow_ob_provider.triggers.oceanbase import OceanBaseWaitTrigger
+    from benchmarks.waits import AloneTrigger
+
+    sensor = ArchiveDoingSensor(task_id="wait")
+    return (OceanBaseWaitTrigger if shared else AloneTrigger)(
+        oceanbase_conn_id=f"cluster_{number % connections}",
+        wait=sensor.wanted().to_wire(),
+        poll_interval=cadence or sensor.poke_interval,
+        label=f"dag=benchmark task=wait run=manual__2026-01-01 map={number}",
+        seconds=sensor.timeout,
+    )
+
+
+def _check_ends(process: Triggerer) -> None:
+    check(all(one.payload["status"] == "ready" for one in process.fired.values()), "a wait was not ready")
+    check(not process.troubles, f"the triggerer complains: {process.troubles[:3]}")
+
+
+def measure(quick: bool) -> Iterator[Figure]:
+    connections, cadence = (5, 1.0) if quick else (100, None)
+    # Waits, seconds that ours are measured for, and the baseline.
+    sizes = [(20, 1.0, 1.0)] if quick else [(100, 15.0, 15.0), (JUDGED, 45.0, 30.0), (5000, 30.0, None)]
+    with airflow_home():
+        for waits, seconds, their_seconds in sizes:
+            ours = _run(waits, connections, shared=True, cadence=cadence, seconds=seconds)
+            theirs, what_happened = None, ""
+            if their_seconds is not None:
+                try:
+                    theirs = _run(waits, connections, shared=False, cadence=cadence, seconds=their_seconds)
+                except WrongResultError as error:  # a loop for each wait need not work at every size
+                    what_happened = f"The baseline did not get there: {error}"
+            yield from _figures(waits, min(waits, connections), ours, theirs, what_happened)
+            if waits == JUDGED:
+                yield Figure(
+                    what=f"{waits:,} triggers that do nothing: memory a trigger, Airflow's own",
+                    ours=_idle_bytes(waits, connections) / 1024,
+                    unit="KB",
+                )
+
+
+def _figures(waits: int, connections: int, ours: Result, theirs: Result | None, what_happened: str) -> Iterator[Figure]:
+    def figure(what: str, unit: str, of: Callable[[Result], float], limit: float | None = None, **more: Any) -> Figure:
+        return Figure(
+            what=f"{waits:,} waits: {what}",
+            ours=of(ours),
+            baseline=of(theirs) if theirs else None,
+            unit=unit,
+            at_most=limit,
+            **more,
+        )
+
+    cpu, stall, memory = (MAX_CPU, MAX_STALL, MAX_KB) if waits == JUDGED else (None, None, None)
+    share = "CPU of the triggerer process"
+    yield figure(share, "% of a core", lambda one: 100 * one.load.cpu_share, cpu, note=what_happened)
+    yield figure(
+        "longest stall of its event loop",
+        "s",
+        lambda one: max(one.stalls).waited,
+        stall,
+        note=STALL_NOTE if stall else "",
+    )
+    for number, phase in enumerate(("begin", "wait", "all end")):
+        yield figure(f"longest work of its event loop while they {phase}", "s", _worked(number))
+    note = MEMORY_NOTE if memory else ""
+    yield figure("memory a wait", "KB", lambda one: one.bytes_per_wait / 1024, memory, note=note)
+    yield figure("threads", "", lambda one: one.load.threads)
+    yield figure("connections", "", lambda one: one.connections, exactly=connections)
+    yield figure("from DOING to the last event", "s", lambda one: one.seconds_to_end)
+
+
+def _worked(phase: int) -> Callable[[Result], float]:
+    return lambda one: one.stalls[phase].worked
+
+
+BENCHMARK = Benchmark(
+    title="Many waits in one triggerer process, over 100 connections",
+    baseline=(
+        "A loop for each wait, as on Airflow before 3.3: every trigger's own `run()`, with a thread and a connection "
+        "of its own. Both in Airflow's own triggerer (its supervisor, its runner in a process of its own), at the "
+        "sensors' default cadence of 15 s; the cluster is simulated in another process."
+    ),
+    measure=measure,
+)

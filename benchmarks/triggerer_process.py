@@ -6,6 +6,7 @@ Nothing of it is replaced but what asks the database which triggers there are, a
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import socket
 import time
@@ -33,6 +34,7 @@ TURN_SECONDS = 0.1
 """How long the supervisor waits for its runner at most."""
 _longest_stall = RawValue("d", 0.0)
 _longest_work = RawValue("d", 0.0)
+_longest_collection = RawValue("d", 0.0)
 
 
 class Fired(NamedTuple):
@@ -50,6 +52,8 @@ class Stall(NamedTuple):
     """As something that was due has seen it."""
     worked: float
     """CPU time of the loop's own thread: without what other processes and threads took meanwhile."""
+    collected: float
+    """CPU time of one pass of Python's garbage collector, which stops every thread."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +72,18 @@ class _Runner(TriggerRunner):
 
     async def arun(self) -> None:
         watch = asyncio.create_task(self._watch())
+        gc.callbacks.append(self._collecting)
         try:
             await super().arun()  # type: ignore[no-untyped-call]
         finally:
             watch.cancel()
+
+    def _collecting(self, phase: str, _: dict[str, int]) -> None:
+        now = time.thread_time()
+        if phase == "start":
+            self._collecting_since = now
+        else:
+            _longest_collection.value = max(_longest_collection.value, now - self._collecting_since)
 
     async def _watch(self) -> None:
         while True:
@@ -151,8 +163,8 @@ class Triggerer(TriggerRunnerSupervisor):
     @staticmethod
     def longest_stall() -> Stall:
         """Since the last call."""
-        stall = Stall(_longest_stall.value, _longest_work.value)
-        _longest_stall.value = _longest_work.value = 0.0
+        stall = Stall(_longest_stall.value, _longest_work.value, _longest_collection.value)
+        _longest_stall.value = _longest_work.value = _longest_collection.value = 0.0
         return stall
 
     # --- in place of the database -----------------------------------------------------------------------------------

@@ -54,7 +54,7 @@ test: lint ## Run lint, all tests and the quick benchmarks, and check the covera
 browser: .venv/.installed-dev ## Look at Airflow's pages with Chromium, where there is one
 	@$(RUN) pytest -q -p no:xdist tests/browser
 
-bench: .venv/.installed-dev ## Measure everything against its baselines and write benchmarks/RESULTS.md (NAMES=<some> only shows; half an hour)
+bench: .venv/.installed-dev ## Measure everything, or NAMES=<some>, against baselines and write benchmarks/RESULTS.md (half an hour)
 	@$(RUN) python -m benchmarks.run --write $(NAMES)
 
 bench-quick: .venv/.installed-dev ## The same at small sizes: counts must be exact, times are only shown (under a minute)

@@ -1,10 +1,14 @@
-"""Figures as lines of a terminal, and as RESULTS.md."""
+"""Figures as lines of a terminal, and as RESULTS.md.
+
+``results.json`` holds what each benchmark has measured last, so that one can be measured anew alone.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -16,6 +20,7 @@ from tabulate import tabulate
 from benchmarks.figures import Benchmark, Figure
 
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
+_KEPT = RESULTS.with_name("results.json")
 _PACKAGES = ("apache-airflow", "apache-airflow-providers-mysql", "PyMySQL", "mysql-mimic", "sqlglot")
 
 
@@ -24,10 +29,13 @@ class Section:
     """A benchmark that has been run."""
 
     name: str
-    benchmark: Benchmark
+    title: str
+    baseline: str
     figures: Sequence[Figure]
     seconds: float
     has_failed: bool
+    where: str
+    """Date, machine and versions."""
 
     @property
     def missed(self) -> list[Figure]:
@@ -45,8 +53,29 @@ def as_text(figure: Figure, *, quick: bool) -> str:
     return "; ".join(parts)
 
 
-def written(sections: Sequence[Section]) -> str:
-    """The whole of RESULTS.md."""
+def measured(
+    name: str, benchmark: Benchmark, figures: Sequence[Figure], seconds: float, *, has_failed: bool
+) -> Section:
+    """What a benchmark has measured here and now."""
+    packages = ", ".join(f"{package} {version(package)}" for package in _PACKAGES)
+    where = f"{datetime.now(UTC):%Y-%m-%d}, {_machine()}; {packages}"
+    return Section(name, benchmark.title, benchmark.baseline, figures, seconds, has_failed, where)
+
+
+def keep(section: Section, names: Iterable[str]) -> None:
+    """Put a section in the place of an earlier one, and write RESULTS.md anew.
+
+    :param names: of all benchmarks, in their order.
+    """
+    kept = json.loads(_KEPT.read_text(encoding="utf-8")) if _KEPT.exists() else {}
+    kept[section.name] = vars(section) | {"figures": [one.known() for one in section.figures]}
+    kept = {name: kept[name] for name in names if name in kept}
+    _KEPT.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    sections = [Section(**{**one, "figures": [Figure.of(known) for known in one["figures"]]}) for one in kept.values()]
+    RESULTS.write_text(_written(sections), encoding="utf-8")
+
+
+def _written(sections: Sequence[Section]) -> str:
     missed = sum(len(one.missed) for one in sections)
     judged = sum(figure.is_reached is not None for one in sections for figure in one.figures)
     lines = [
@@ -55,15 +84,14 @@ def written(sections: Sequence[Section]) -> str:
         "Made by `make bench`; do not edit. Each figure stands next to what a user would do instead, measured in the",
         "same run on the same machine. The ratio says how many times better the provider is; below 1 it is worse.",
         "",
-        f"{datetime.now(UTC):%Y-%m-%d}, {_machine()}. {', '.join(f'{name} {version(name)}' for name in _PACKAGES)}.",
-        "",
         f"{judged - missed} of {judged} targets are reached.",
     ]
     for number, one in enumerate(sections, start=1):
-        lines += ["", f"## {number}. {one.benchmark.title}", "", f"Baseline: {one.benchmark.baseline}", "", _table(one)]
+        lines += ["", f"## {number}. {one.title}", "", f"Baseline: {one.baseline}", "", _table(one)]
         lines += [f"\n{figure.what}: {figure.note}" for figure in one.figures if figure.note]
         if one.has_failed:
             lines += ["", "**This benchmark has failed; what it has measured is not complete.**"]
+        lines += ["", f"{one.where}. It took {one.seconds:.0f} s."]
     return "\n".join(lines) + "\n"
 
 

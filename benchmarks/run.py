@@ -12,10 +12,9 @@ import subprocess
 import sys
 import time
 from importlib import import_module
-from pathlib import Path
 
 from benchmarks.figures import Benchmark, Figure
-from benchmarks.results import RESULTS, Section, as_text, written
+from benchmarks.results import RESULTS, Section, as_text, keep, measured
 
 NAMES = (
     "server_load",
@@ -35,8 +34,9 @@ def main() -> int:
     """Run what is wanted; the exit code."""
     parser = argparse.ArgumentParser(prog="benchmarks.run", description="Measure the provider against its baselines.")
     parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(NAMES)}; all of them by default")
-    parser.add_argument("--quick", action="store_true", help="small sizes; only counts are judged")
-    parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name}, where all were measured")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--quick", action="store_true", help="small sizes; only counts are judged")
+    kind.add_argument("--write", action="store_true", help=f"write what was measured into {RESULTS.name}")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     wanted = parser.parse_args()
     names = wanted.names or list(NAMES)
@@ -45,10 +45,11 @@ def main() -> int:
     if wanted.here:
         return _measure_here(names[0], quick=wanted.quick)
 
-    sections = [_measured(name, quick=wanted.quick) for name in names]
-    if wanted.write and set(names) == set(NAMES):
-        RESULTS.write_text(written(sections), encoding="utf-8")
-        print(f"Written: {RESULTS.relative_to(Path.cwd())}")
+    sections = []
+    for name in names:
+        sections.append(_measured(name, quick=wanted.quick))
+        if wanted.write:
+            keep(sections[-1], NAMES)
     wrong = [one.name for one in sections if one.has_failed or any(figure.is_wrong for figure in one.figures)]
     missed = [] if wanted.quick else [one.name for one in sections if one.missed]
     if missed:
@@ -82,7 +83,7 @@ def _measured(name: str, *, quick: bool) -> Section:
             if line.startswith(_MARK):
                 figures.append(Figure.of(json.loads(line.removeprefix(_MARK))))
                 print("    " + as_text(figures[-1], quick=quick), flush=True)
-    section = Section(name, benchmark, figures, time.monotonic() - began, has_failed=process.returncode != 0)
+    section = measured(name, benchmark, figures, time.monotonic() - began, has_failed=process.returncode != 0)
     print(f"    {'FAILED' if section.has_failed else 'done'} in {section.seconds:.0f} s", flush=True)
     return section
 

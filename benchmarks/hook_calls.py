@@ -98,7 +98,9 @@ def _reads(box: Simulator, generation: str, connections: int, rounds: int) -> It
     for layer, ours in (("session.query, rows", queried), ("dialect.archive, models", modelled)):
         what = f"{generation}: a status read by {layer}"
         yield Figure(what=what, ours=ours, unit="ms", baseline=bare)
-        yield Figure(what=f"{what}: over PyMySQL", ours=(ours / bare - 1) * 100, unit="%", at_most=MOST_PERCENT)
+        percent = (ours / bare - 1) * 100
+        note = _WHY.format((ours - bare) * 1000) if percent > MOST_PERCENT else ""
+        yield Figure(what=f"{what}: over PyMySQL", ours=percent, unit="%", at_most=MOST_PERCENT, note=note)
 
 
 def _reads_in_turns(box: Simulator, rounds: int) -> list[list[float]]:
@@ -145,6 +147,10 @@ def _still(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: value for name, value in row.items() if name not in _MOVING} for row in rows]
 
 
+_WHY = (
+    "it takes {:.0f} µs more, for checked models of the rows and a look for secrets in them; the share is that large "
+    "because the simulator answers in a fraction of a millisecond."
+)
 _MOVING = {"server_time", "checkpoint", "newest"}
 
 

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import cycle, islice, permutations
+from itertools import chain, cycle, islice, permutations
 from typing import Any
 
 from airflow_ob_provider.oceanbase.statements import Statement
@@ -33,7 +33,8 @@ def measure(quick: bool) -> Iterator[Figure]:
                 add_connection("ours", address, conn_type="oceanbase")
                 add_connection("theirs", address, conn_type="mysql", extra={"client": DRIVER})
                 yield from _calls(box, generation, quick=quick)
-                yield from _reads(box, generation, rounds=6 if quick else 600)
+                connections, rounds = (1, 6) if quick else (12, 120)
+                yield from _reads(box, generation, connections, rounds)
 
 
 def _calls(box: Simulator, generation: str, *, quick: bool) -> Iterator[Figure]:
@@ -87,8 +88,23 @@ def _alternated(
     return [statistics.median(taken) for taken in times], counts
 
 
-def _reads(box: Simulator, generation: str, rounds: int) -> Iterator[Figure]:
-    """The same statement over PyMySQL alone and through each layer of the hook, each on a connection of its own."""
+def _reads(box: Simulator, generation: str, connections: int, rounds: int) -> Iterator[Figure]:
+    """The same statement over PyMySQL alone and through each layer of the hook, each on a connection of its own.
+
+    So many times a connection: which core a thread of the server is on favours one or another.
+    """
+    parts = [_reads_in_turns(box, rounds) for _ in range(connections)]
+    bare, queried, modelled = (statistics.median(chain.from_iterable(one)) * 1e3 for one in zip(*parts, strict=True))
+    for layer, ours in (("session.query, rows", queried), ("dialect.archive, models", modelled)):
+        what = f"{generation}: a status read by {layer}"
+        yield Figure(what=what, ours=ours, unit="ms", baseline=bare)
+        percent = (ours / bare - 1) * 100
+        note = _WHY.format((ours - bare) * 1000) if percent > MOST_PERCENT else ""
+        yield Figure(what=f"{what}: over PyMySQL", ours=percent, unit="%", at_most=MOST_PERCENT, note=note)
+
+
+def _reads_in_turns(box: Simulator, rounds: int) -> list[list[float]]:
+    """Seconds of each read of PyMySQL, of the session and of the dialect."""
     from airflow_ob_provider.hooks.oceanbase import OceanBaseHook
 
     hook = OceanBaseHook(oceanbase_conn_id="ours")
@@ -105,19 +121,13 @@ def _reads(box: Simulator, generation: str, rounds: int) -> Iterator[Figure]:
                 cursor.execute(sent)
                 return list(cursor.fetchall())
 
-        expected, found = (
-            [{name.lower(): value for name, value in row.items()} for row in raw()],
-            session.query(statement),
-        )
+        expected = [{name.lower(): value for name, value in row.items()} for row in raw()]
+        found = session.query(statement)
         check(_still(found) == _still(expected), f"{found} is not {expected}")
         box.send("SANDBOX CLEAR STATEMENTS")
         times = _in_turns([raw, partial(session.query, statement), dialect.archive], rounds)
         check(Counter(row["sql"] for row in box.recorded()) == {sent: 3 * rounds}, "not the same statement was sent")
-    bare, queried, modelled = (statistics.median(one) * 1e3 for one in times)
-    for layer, ours in (("session.query, rows", queried), ("dialect.archive, models", modelled)):
-        what = f"{generation}: a status read by {layer}"
-        yield Figure(what=what, ours=ours, unit="ms", baseline=bare)
-        yield Figure(what=f"{what}: over PyMySQL", ours=(ours / bare - 1) * 100, unit="%", at_most=MOST_PERCENT)
+    return times
 
 
 def _in_turns(reads: Sequence[Callable[[], object]], rounds: int) -> list[list[float]]:
@@ -137,6 +147,10 @@ def _still(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: value for name, value in row.items() if name not in _MOVING} for row in rows]
 
 
+_WHY = (
+    "it takes {:.0f} µs more, for checked models of the rows and a look for secrets in them; the share is that large "
+    "because the simulator answers in a fraction of a millisecond."
+)
 _MOVING = {"server_time", "checkpoint", "newest"}
 
 

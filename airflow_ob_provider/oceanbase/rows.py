@@ -20,6 +20,8 @@ def whole(row: Mapping[str, Any], name: str) -> int:
     if name not in row:
         raise UnreadableError(f"{name} was not returned")
     value = row[name]
+    if type(value) is int:
+        return value
     if value is None or value in ("", b""):
         return 0
     try:
@@ -34,6 +36,8 @@ def whole(row: Mapping[str, Any], name: str) -> int:
 def text(row: Mapping[str, Any], name: str) -> str:
     """A text; NULL is ''. Some drivers hand varchar over as bytes."""
     value = row.get(name)
+    if type(value) is str:
+        return value
     if value is None:
         return ""
     return bytes(value).decode(errors="replace") if isinstance(value, bytes | bytearray) else str(value)

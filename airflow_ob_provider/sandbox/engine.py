@@ -265,8 +265,9 @@ def _execute(connection: sqlite3.Connection, prepared: Prepared, sql: str, scope
     kinds = [kind or _kind_of_values(row[i] for row in rows) for i, kind in enumerate(kinds)]
     prepared.labels = prepared.labels or _labels(prepared.query, sql, described)
     columns = [Column(name, kind) for name, kind in zip(prepared.labels, kinds, strict=True)]
-    if any(kind.startswith("decimal") for kind in kinds):
-        rows = [tuple(map(_wire_value, row, kinds)) for row in rows]
+    decimals = {i: kind.partition(":")[2] for i, kind in enumerate(kinds) if kind.startswith("decimal")}
+    if decimals:
+        rows = [_with_decimals(row, decimals) for row in rows]
     return Result(columns, rows)
 
 
@@ -275,10 +276,13 @@ def _kind_of_values(values: Iterable[Any]) -> str:
     return "bigint" if kinds == {int} else "double" if kinds and kinds <= {int, float} else "varchar"
 
 
-def _wire_value(value: Any, kind: str) -> Any:
-    if value is not None and kind.startswith("decimal"):
-        return f"{Decimal(str(value)):.{kind.partition(':')[2]}f}"
-    return value
+def _with_decimals(row: Sequence[Any], places: dict[int, str]) -> tuple[Any, ...]:
+    """A row as it goes to the wire; ``places``: digits behind the point, by the place of the column."""
+    cells = list(row)
+    for place, digits in places.items():
+        if cells[place] is not None:
+            cells[place] = f"{Decimal(str(cells[place])):.{digits}f}"
+    return tuple(cells)
 
 
 def _labels(query: exp.Expr, sql: str, described: list[str]) -> list[str]:

@@ -74,7 +74,7 @@ class V4Dialect(DialectBase):
         """Whether this is tenant sys: only there the row of sys is visible; a user tenant sees its own row."""
         return bool(self.read("SELECT TENANT_ID FROM oceanbase.DBA_OB_TENANTS WHERE TENANT_TYPE = 'SYS'"))
 
-    @property
+    @cached_property
     def catalogue(self) -> Catalogue:
         """The views as this tenant sees them."""
         return Catalogue(self.is_sys)
@@ -117,9 +117,9 @@ class V4Dialect(DialectBase):
 
     def archive(self) -> ArchiveSnapshot:
         """One row a NORMAL user tenant, also where it has never archived."""
-        rows = self._archive_rows()
-        snapshot = self.snapshot(rows)
-        return replace(snapshot, rows=self._with_log_streams(snapshot.rows, snapshot.read_at))
+        snapshot = self.snapshot(self._archive_rows())
+        rows = self._with_log_streams(snapshot.rows, snapshot.read_at)
+        return snapshot if rows is snapshot.rows else replace(snapshot, rows=rows)
 
     def snapshot(self, rows: Sequence[Row]) -> ArchiveSnapshot:
         """From rows of the catalogue, one a user tenant."""

@@ -6,6 +6,7 @@ also an unexpected one, becomes an event.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Hashable
@@ -26,6 +27,10 @@ from airflow_ob_provider.triggers.waiting import (
     unreadable_event,
     verdict_event,
 )
+
+SETTLE_SECONDS = 5.0
+"""No event in a triggerer comes earlier: a task that goes on before the scheduler has heard from the executor that it
+was deferred is taken for killed (apache/airflow#67287, #72716), and tried again."""
 
 
 class OceanBaseWaitTrigger(BaseEventTrigger):
@@ -116,35 +121,35 @@ class OceanBaseWaitTrigger(BaseEventTrigger):
                 yield reading
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
-        """Judge each snapshot for this wait; one event ends it."""
+        """Judge each snapshot for this wait; one event ends it, and not too soon for Airflow."""
+        began = time.monotonic()
         try:
-            wait = from_wire(self.wait)
-            budget = FailureBudget(patient=self.patient)
-            progress = ProgressLog(self.log)
-            began = time.monotonic()
-            reason = ""
-            async for reading in shared_stream:
-                if isinstance(reading, ReadFailure):
-                    reason = f"the state could not be read: {reading.reason}"
-                    self.log.warning("Reading failed (%s in a row): %s", budget.failures + 1, reading.reason)
-                    if budget.spent_by(reading):
-                        yield self._event(unreadable_event(reading))
-                        return
-                else:
-                    budget.reset()
-                    seen = judge(wait, reading)
-                    wait = seen.wait
-                    if not isinstance(seen.verdict, Waiting):
-                        yield self._event(verdict_event(seen.verdict))
-                        return
-                    reason = seen.verdict.reason
-                    progress.show(seen.verdict, seen.waited)
-                if self.seconds is not None and time.monotonic() - began >= self.seconds:
-                    yield self._event({"status": "timeout", "reason": reason})
-                    return
-            yield self._event(unreadable_event(ReadFailure("the stream of readings ended", permanent=False)))
+            payload = await self._end(shared_stream, began)
         except Exception as error:  # whatever it is, it must reach the task as an event
-            yield self._event(unreadable_event(ReadFailure.of(error)))
+            payload = unreadable_event(ReadFailure.of(error))
+        if self.trigger_id is not None:
+            await asyncio.sleep(max(0.0, began + SETTLE_SECONDS - time.monotonic()))
+        yield TriggerEvent(payload | {"carry": self.carry})
 
-    def _event(self, payload: dict[str, Any]) -> TriggerEvent:
-        return TriggerEvent(payload | {"carry": self.carry})
+    async def _end(self, shared_stream: AsyncIterator[Any], began: float) -> dict[str, Any]:
+        wait = from_wire(self.wait)
+        budget = FailureBudget(patient=self.patient)
+        progress = ProgressLog(self.log)
+        reason = ""
+        async for reading in shared_stream:
+            if isinstance(reading, ReadFailure):
+                reason = f"the state could not be read: {reading.reason}"
+                self.log.warning("Reading failed (%s in a row): %s", budget.failures + 1, reading.reason)
+                if budget.spent_by(reading):
+                    return unreadable_event(reading)
+            else:
+                budget.reset()
+                seen = judge(wait, reading)
+                wait = seen.wait
+                if not isinstance(seen.verdict, Waiting):
+                    return verdict_event(seen.verdict)
+                reason = seen.verdict.reason
+                progress.show(seen.verdict, seen.waited)
+            if self.seconds is not None and time.monotonic() - began >= self.seconds:
+                return {"status": "timeout", "reason": reason}
+        return unreadable_event(ReadFailure("the stream of readings ended", permanent=False))

@@ -94,7 +94,8 @@ def patch_time(time: Time, monkeypatch: pytest.MonkeyPatch) -> None:
         await real_sleep(0)
         time.sleep(seconds)
 
-    monkeypatch.setattr(poller, "asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": sleep}))
+    for module in (poller, trigger_module):
+        monkeypatch.setattr(module, "asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": sleep}))
 
 
 @dataclass

@@ -71,6 +71,27 @@ def test_ready(starting: Sandbox, clock: Time) -> None:
     assert gone(starting)
 
 
+@pytest.mark.parametrize(("trigger_id", "seconds"), [(7, 5), (None, 0)])
+@pytest.mark.parametrize("status", ["DOING", "INTERRUPTED"])
+def test_a_triggerer_fires_only_when_airflow_has_heard_of_the_deferral(
+    starting: Sandbox, clock: Time, trigger_id: int | None, seconds: float, status: str
+) -> None:
+    """A task that goes on earlier is taken for killed, and begun again."""
+    starting.force_status(status)
+    made = trigger()
+    made.trigger_id = trigger_id  # type: ignore[assignment]
+    assert [event["status"] for event in run(events_of(made))] == ["ready" if status == "DOING" else "terminal"]
+    assert clock.elapsed == seconds
+
+
+def test_an_event_that_comes_late_is_not_held_back(starting: Sandbox, clock: Time) -> None:
+    made = trigger(poll_interval=30)
+    made.trigger_id = 7  # type: ignore[assignment]
+    (event,) = run(events_of(made))
+    assert event["status"] == "ready"
+    assert clock.sleeps[-1] == 0
+
+
 def test_terminal(stuck: Sandbox, clock: Time) -> None:
     clock.at(60, lambda: stuck.force_status("INTERRUPTED"))
     event = fired(trigger())

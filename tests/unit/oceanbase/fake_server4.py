@@ -84,6 +84,10 @@ def version(number: str) -> OceanBaseVersion:
     return OceanBaseVersion.parse(f"OceanBase {number} (r1)")
 
 
+def _concat(*values: Any) -> str | None:
+    return None if None in values else "".join(map(str, values))
+
+
 class FakeServer4:
     """One cluster, seen from tenant sys or, with ``own``, from that user tenant.
 
@@ -107,6 +111,7 @@ class FakeServer4:
         self._db = sqlite3.connect(":memory:")
         self._db.execute("ATTACH ':memory:' AS oceanbase")
         self._db.create_function("NOW", 1, lambda _: self.now)
+        self._db.create_function("CONCAT", -1, _concat)
         at_least = self.version.at_least
         tenants = [*_TENANTS_4_0, *(_TENANTS_4_1 if at_least(4, 1) else [])]
         tenants += [*(["UNIT_NUM", "COMPATIBLE", "MAX_LS_ID"] if at_least(4, 2) else [])]

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import pymysql
-
+from benchmarks.clusters import clusters
 from benchmarks.figures import Benchmark, Figure, WrongResultError, check
 from benchmarks.home import add_connection, airflow_home
 
@@ -38,39 +34,8 @@ MEMORY_NOTE = (
     "are some 50 KB."
 )
 
-
-@dataclass(frozen=True)
-class Server:
-    """A simulated cluster in a process of its own, so that the triggerer's CPU is the triggerer's."""
-
-    host: str
-    port: int
-    login: str
-
-    def force(self, status: str) -> None:
-        """Put log backup of every tenant into this state."""
-        with (
-            pymysql.connect(host=self.host, port=self.port, user=self.login) as connection,
-            connection.cursor() as cursor,
-        ):
-            cursor.execute(f"SANDBOX FORCE {status}")
-
-
-@contextmanager
-def server() -> Iterator[Server]:
-    """Its log backup is on the way to DOING until somebody says so."""
-    options = ("--port", "0", "--profile", "4.2.5", "--tenants", "2", "--servers", "1", "--tick-seconds", "86400")
-    command = [sys.executable, "-m", "airflow_ob_provider.sandbox", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        try:
-            assert process.stdout is not None
-            words = process.stdout.readline().split()
-            ready = dict(word.split("=", 1) for word in words if "=" in word)
-            found = Server(ready["host"], int(ready["port"]), ready["login"])
-            found.force("BEGINNING")
-            yield found
-        finally:
-            process.terminate()
+_SLOW = {"profile": "4.2.5", "tenants": 2, "servers": 1, "tick_seconds": 86400}
+"""Log backup stays on the way to DOING until somebody says so."""
 
 
 @dataclass(frozen=True)
@@ -97,10 +62,9 @@ class Result:
 def _run(waits: int, connections: int, *, shared: bool, cadence: float | None, seconds: float) -> Result:
     from benchmarks.triggerer_process import triggerer
 
-    with server() as cluster:
+    with clusters(1, ["SANDBOX FORCE BEGINNING"], **_SLOW) as (cluster,):
         for number in range(connections):
-            address = {"host": cluster.host, "port": cluster.port, "login": cluster.login}
-            add_connection(f"cluster_{number}", address, conn_type="oceanbase")
+            add_connection(f"cluster_{number}", cluster.connection)
         triggers = [_trigger(number, connections, shared=shared, cadence=cadence) for number in range(waits)]
         with triggerer() as process:
             process.add(triggers[:1])  # what every process needs once is no wait's own
@@ -116,10 +80,10 @@ def _run(waits: int, connections: int, *, shared: bool, cadence: float | None, s
             check(len(process.running_triggers) == waits, f"{len(process.running_triggers)} of {waits} waits run")
             check(not process.fired, "a wait has ended before log backup was DOING")
             stalls.append(process.longest_stall())
-            held = process.connections(cluster.port)
+            held = process.connections(cluster.connection["port"])
 
             doing = time.monotonic()
-            cluster.force("DOING")
+            cluster.ask("SANDBOX FORCE DOING")
             process.turn_until(lambda: len(process.fired) == waits, 300, f"all {waits} waits have ended")
             stalls.append(process.longest_stall())
             _check_ends(process)

@@ -80,6 +80,9 @@ HEARTBEAT_TIMEOUT_SECONDS = 20
 """A worker that has said nothing for this long is given up."""
 LOCKED_SECONDS = 60
 """SQLite lets one process write at a time; on a machine that is busy the others wait."""
+API_LOCKED_SECONDS = 20
+"""The API server waits less. It may wait for itself: for one of its transactions, while its event loop, which would end
+that, waits as well. Whoever gives up first ends it; a scheduler that gives up is gone, a request is made again."""
 START_SECONDS = 300.0
 """Two cores that do something else besides need this long at worst."""
 STOP_SECONDS = 30.0
@@ -180,7 +183,7 @@ class Airflow:
             with self._output(name) as output:
                 process = subprocess.Popen(
                     [sys.executable, "-c", _LAUNCH, str(os.getpid()), *self._arguments(name)],
-                    env=self._environment,
+                    env=self._environment | (_database(self.home, API_LOCKED_SECONDS) if name == "api-server" else {}),
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
@@ -339,7 +342,6 @@ def _settings(home: Path, port: int, fernet_key: str) -> dict[str, str]:
             "expose_config": False,
         },
         "api_auth": {"jwt_secret": secrets.token_urlsafe(48)},
-        "database": {"sql_alchemy_conn": f"sqlite:///{home}/airflow.db?timeout={LOCKED_SECONDS}"},
         "dag_processor": {"min_file_process_interval": 3600, "parsing_processes": 1, "refresh_interval": 3600},
         "logging": {"base_log_folder": home / "logs"},
         "scheduler": {
@@ -354,7 +356,12 @@ def _settings(home: Path, port: int, fernet_key: str) -> dict[str, str]:
         "usage_data_collection": {"enabled": False},
         "workers": {"min_heartbeat_interval": 2, "execution_api_timeout": 20},
     }
-    return _named(sections) | {"AIRFLOW_HOME": str(home)}
+    return _named(sections) | _database(home, LOCKED_SECONDS) | {"AIRFLOW_HOME": str(home)}
+
+
+def _database(home: Path, seconds: int) -> dict[str, str]:
+    """The database, and how long to wait for it while another writes."""
+    return _named({"database": {"sql_alchemy_conn": f"sqlite:///{home}/airflow.db?timeout={seconds}"}})
 
 
 def _named(sections: Mapping[str, Mapping[str, object]]) -> dict[str, str]:

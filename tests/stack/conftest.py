@@ -204,6 +204,12 @@ def _begin(request: pytest.FixtureRequest, stack: Stack) -> None:
             request.getfixturevalue(name)
 
 
+@pytest.fixture(autouse=True)
+def _alive(stack: Stack) -> None:
+    """A component that has ended by itself is told at once, and not waited for by every test."""
+    stack.processes.check_alive()
+
+
 @pytest.fixture(scope="session")
 def keys(stack: Stack) -> str:
     """A connection with keys of an object store."""

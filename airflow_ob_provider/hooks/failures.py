@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_ob_provider.exceptions import OceanBaseServerError, server_error
 from airflow_ob_provider.hooks.drivers import TLS_FAILED
 from airflow_ob_provider.oceanbase.errors import LOST_CONNECTION
-from airflow_ob_provider.oceanbase.redact import MASK, is_sensitive, redact, redact_server_message
+from airflow_ob_provider.oceanbase.redact import MASK, is_sensitive, may_name_secret, redact, redact_server_message
 
 if TYPE_CHECKING:
     from airflow_ob_provider.oceanbase.statements import Statement
@@ -125,9 +125,19 @@ def redacted_rows(rows: Any) -> Any:
     if isinstance(rows, dict):
         return {name: redacted_rows(cell) for name, cell in rows.items()}
     if isinstance(rows, list | tuple):
+        if _is_plain(rows):
+            return rows
         kind = list if isinstance(rows, list) else tuple
         return kind([item if type(item) in _NUMBERS else redacted_rows(item) for item in rows])
     return rows
+
+
+def _is_plain(row: Sequence[Any]) -> bool:
+    """A row with nothing to hide in any cell; to look at all of them at once is several times as fast."""
+    try:
+        return not may_name_secret("\0".join([cell for cell in row if type(cell) not in _NUMBERS]))
+    except TypeError:  # a list of rows, or a cell that is neither text nor number
+        return False
 
 
 class RedactingLog:

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_ob_provider.oceanbase.dialects.base import Query, Row
-from airflow_ob_provider.oceanbase.redact import redact
+from airflow_ob_provider.oceanbase.redact import may_name_secret, redact
 from airflow_ob_provider.oceanbase.statements import Statement
 
 _VIEW = re.compile(r"\boceanbase\.([\w$]+)")
-_encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
 SAMPLE_ROWS = 20
 """Rows of each answer that a report shows; the hash is of all."""
 
@@ -46,10 +45,12 @@ class Recorder:
         digest = hashlib.sha256()
         sample = []
         for number, row in enumerate(rows):
-            shown = {name: _shown(value) for name, value in row.items()}
-            digest.update((_encode(shown) + "\n").encode())
+            line = _encode(row)
+            if may_name_secret(line):
+                line = _encode(_shown(row))
+            digest.update((line + "\n").encode())
             if number < SAMPLE_ROWS:
-                sample.append(shown)
+                sample.append(_shown(row))
         text = " ".join(statement.redacted.split())
         self.answers.append(Answered(text, len(rows), digest.hexdigest(), tuple(sample)))
         return rows
@@ -77,7 +78,16 @@ def _view(statement: str) -> str:
     return found[1] if found else "version"
 
 
-def _shown(value: Any) -> Any:
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    return redact(bytes(value).decode(errors="replace") if isinstance(value, bytes | bytearray) else str(value))
+def _shown(row: Row) -> dict[str, Any]:
+    return {name: _shown_cell(cell) for name, cell in row.items()}
+
+
+def _shown_cell(cell: Any) -> Any:
+    return cell if cell is None or isinstance(cell, bool | int | float) else redact(_text(cell))
+
+
+def _text(cell: Any) -> str:
+    return bytes(cell).decode(errors="replace") if isinstance(cell, bytes | bytearray) else str(cell)
+
+
+_encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=_text).encode

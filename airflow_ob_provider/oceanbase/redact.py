@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator
+from functools import cache
 from urllib.parse import quote, quote_plus, unquote
 
 MASK = "***"
@@ -47,24 +48,29 @@ def _pattern(expression: str) -> re.Pattern[str]:
     return re.compile(expression, re.IGNORECASE | re.DOTALL)
 
 
-_PATTERNS = (
-    _pattern(rf"\bDECRYPTION\b[^'\"]*\bBY\s+(?P<value>{_QUOTED}(?:\s*,\s*{_QUOTED})*)"),
-    _pattern(rf"\bIDENTIFIED\s+(?:WITH\s+\S+\s+)?(?:BY|AS)\s+(?:PASSWORD\s+)?(?P<value>{_QUOTED}|[^\s;'\",)]+)"),
-    _pattern(rf"\bPASSWORD\s*\(\s*(?P<value>{_QUOTED})"),
-    _pattern(rf"\bSET\s+PASSWORD\b[^=]*=\s*(?P<value>{_QUOTED})"),
+_EXPRESSIONS = (
+    rf"\bDECRYPTION\b[^'\"]*\bBY\s+(?P<value>{_QUOTED}(?:\s*,\s*{_QUOTED})*)",
+    rf"\bIDENTIFIED\s+(?:WITH\s+\S+\s+)?(?:BY|AS)\s+(?:PASSWORD\s+)?(?P<value>{_QUOTED}|[^\s;'\",)]+)",
+    rf"\bPASSWORD\s*\(\s*(?P<value>{_QUOTED})",
+    rf"\bSET\s+PASSWORD\b[^=]*=\s*(?P<value>{_QUOTED})",
     # key = 'value', {"key": "value"}, ('key', 'value'), {'key': b'value'}
-    _pattern(rf"{_NAME}[\"']?\s*(?:{_SIGN})\s*[bnux]?(?P<value>{_QUOTED})"),
+    rf"{_NAME}[\"']?\s*(?:{_SIGN})\s*[bnux]?(?P<value>{_QUOTED})",
     # JSON inside JSON: {\"key\": \"value\"}
-    _pattern(
-        rf"{_NAME}\\+[\"']\s*[=:,]\s*(?P<open>\\+[\"'])(?P<value>.*?)(?=(?<!\\)(?P=open)|\Z)",
-    ),
+    rf"{_NAME}\\+[\"']\s*[=:,]\s*(?P<open>\\+[\"'])(?P<value>.*?)(?=(?<!\\)(?P=open)|\Z)",
     # {"key": 7}
-    _pattern(rf"{_NAME}\\*[\"']\s*:\s*(?P<value>[^\s'\"\\,)\]}}]+)(?=[\s,)\]}}]|\Z)"),
+    rf"{_NAME}\\*[\"']\s*:\s*(?P<value>[^\s'\"\\,)\]}}]+)(?=[\s,)\]}}]|\Z)",
     # mysql://user:password@host
-    _pattern(r"://[^/\s:@]*:(?P<value>[^/\s:@?]+)@"),
+    r"://[^/\s:@]*:(?P<value>[^/\s:@?]+)@",
     # A key of an object store may hold / + = % and commas, so its value ends only where a URI parameter ends.
-    _pattern(rf"{_NAME}\s*(?:=>?+|%3D)\s*(?P<value>[^&'\"\s`]+)"),
+    rf"{_NAME}\s*(?:=>?+|%3D)\s*(?P<value>[^&'\"\s`]+)",
 )
+
+
+@cache
+def _patterns() -> tuple[re.Pattern[str], ...]:
+    """Compiled when a text is searched first, since to parse a DAG file none is."""
+    return tuple(map(_pattern, _EXPRESSIONS))
+
 
 _SENSITIVE = _pattern(rf"{_NAME}\b|\b(?:IDENTIFIED|DECRYPTION|ENCRYPTION)\b")
 _SHOWS_KEYS = _pattern(r"ARCHIVE_DEST|BACKUP_PARAMETER|BACKUP_STORAGE_INFO|BACKUP_DEST|\bPARAMETERS\b|_PARAMETER")
@@ -92,6 +98,20 @@ def shows_keys(sql: str) -> bool:
     return bool(_SHOWS_KEYS.search(sql))
 
 
+def may_name_secret(text: str) -> bool:
+    """Whether :func:`redact` may find something by a name; many texts may be asked about at once, joined by anything.
+
+    Beyond ASCII there are letters that match these names as well: ſ is an s.
+    """
+    if not text.isascii():
+        return True
+    lower = text.lower()
+    for clue in _CLUES:  # noqa: SIM110 - a generator costs more than the search
+        if clue in lower:
+            return True
+    return False
+
+
 def redact(text: str, secrets: Collection[str] = ()) -> str:
     """Mask the secrets in ``text``: by the names they go by, and the values given in ``secrets``.
 
@@ -99,7 +119,7 @@ def redact(text: str, secrets: Collection[str] = ()) -> str:
     the text as it came, so that masking a value cannot hide the name of another. Masking a text twice gives the
     same text.
     """
-    if not secrets and not _may_name(text):
+    if not secrets and not may_name_secret(text):
         return text
     spellings = _spellings(secrets)
     while (masked := _masked(text, spellings)) != text:
@@ -122,19 +142,8 @@ def _masked(text: str, spellings: set[str]) -> str:
     return "".join((*shown, text[end:]))
 
 
-def _may_name(text: str) -> bool:
-    """Whether a pattern may find something. Beyond ASCII there are letters that match these as well: ſ is an s."""
-    if not text.isascii():
-        return True
-    lower = text.lower()
-    for clue in _CLUES:  # noqa: SIM110 - a generator costs more than the search
-        if clue in lower:
-            return True
-    return False
-
-
 def _by_name(text: str) -> Iterator[tuple[int, int]]:
-    for pattern in _PATTERNS:
+    for pattern in _patterns():
         match = pattern.search(text)
         while match:
             start, end = match.span("value")

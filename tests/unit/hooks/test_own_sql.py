@@ -244,6 +244,10 @@ def test_what_the_package_reads_is_masked_unless_it_is_needed(with_keys: Sandbox
         ((DESTINATION,), (SHOWN,)),
         ([{"value": DESTINATION, "n": 1}], [{"value": SHOWN, "n": 1}]),
         ([[DESTINATION]], [[SHOWN]]),
+        ([("plain", 1), ("plain", DESTINATION), ("plain", None)], [("plain", 1), ("plain", SHOWN), ("plain", None)]),
+        ([("plain", DESTINATION.encode())], [("plain", SHOWN.encode())]),
+        ([("plain", 1.5, [DESTINATION])], [("plain", 1.5, [SHOWN])]),
+        ([], []),
     ],
 )
 def test_rows_of_any_shape_are_masked(rows: Any, shown: Any) -> None:

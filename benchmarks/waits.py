@@ -53,7 +53,7 @@ def sql_sensor(conn_id: str, sql: str, success: Callable[[Any], bool], **argumen
 
 
 class AloneTrigger(OceanBaseWaitTrigger):
-    """As on Airflow before 3.3: each trigger's own ``run()``, with a loop, a thread and a connection of its own."""
+    """As on Airflow before 3.3: each trigger's own ``run()``, with a loop and a connection of its own."""
 
     def shared_stream_key(self) -> Hashable | None:
         return None

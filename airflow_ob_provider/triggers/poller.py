@@ -1,4 +1,4 @@
-"""Readings of a cluster at a cadence, for any number of triggers: one kept connection, one thread, no exception."""
+"""Readings of a cluster at a cadence, for any number of triggers: one kept connection, no exception."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -52,24 +52,23 @@ async def readings(
 class _Poller:
     """Reads on one kept connection. Any error closes it; the next read opens a new one, with today's password.
 
-    It has a thread of its own: in asyncio's pool, or one shared by all pollers, a cluster that hangs would hold up the
-    triggers of every other one; and what closes the connection stands in line behind the read that may still use it.
+    Each read has a thread of its own: in asyncio's pool, or one shared by all pollers, a cluster that hangs would hold
+    up the triggers of every other one. Between two reads there is none, since an idle one keeps 34 KB.
     """
 
     def __init__(self, take: Callable[[Dialect], Any], conn_id: str | None, label: str) -> None:
         self._take = take
         self._conn_id = conn_id
         self._label = label
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="oceanbase-poller")
         self._session: OceanBaseSession | None = None
         self._opened = 0.0
-        self._pending: asyncio.Future[Any] | None = None
+        self._pending: Future[Any] | None = None
 
     async def read(self) -> Any:
         """A snapshot, or a :class:`ReadFailure`. A read that hangs is waited for again, so that only one ever hangs."""
         if self._pending is None:
-            self._pending = asyncio.get_running_loop().run_in_executor(self._thread, self._read)
-        done, _ = await asyncio.wait({self._pending}, timeout=READ_SECONDS)
+            self._pending = _in_thread(self._read)
+        done, _ = await asyncio.wait({asyncio.wrap_future(self._pending)}, timeout=READ_SECONDS)
         if not done:
             return ReadFailure(f"no answer within {READ_SECONDS:g} s", permanent=False)
         reading, self._pending = self._pending.result(), None
@@ -77,9 +76,10 @@ class _Poller:
 
     def close(self) -> None:
         """Close the connection when the read that may be at work has ended; does not wait for it."""
-        with suppress(RuntimeError):  # the interpreter is going down and takes no more work
-            self._thread.submit(self._disconnect)
-        self._thread.shutdown(wait=False)
+        if self._pending is None:
+            self._disconnect_in_thread()
+        else:
+            self._pending.add_done_callback(lambda _: self._disconnect_in_thread())
 
     def _read(self) -> Any:
         try:
@@ -96,3 +96,16 @@ class _Poller:
         session, self._session = self._session, None
         if session:
             session.close()
+
+    def _disconnect_in_thread(self) -> None:
+        with suppress(RuntimeError):  # the interpreter is going down and takes no more work
+            _in_thread(self._disconnect)
+
+
+def _in_thread(work: Callable[[], Any]) -> Future[Any]:
+    """In a thread that ends with it."""
+    thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="oceanbase-poller")
+    try:
+        return thread.submit(work)
+    finally:
+        thread.shutdown(wait=False)

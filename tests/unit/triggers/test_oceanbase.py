@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 import time as real_time
+from collections.abc import Callable
 from contextlib import aclosing, suppress
 from typing import Any
 
@@ -38,12 +39,20 @@ def connections(box: Sandbox) -> int:
     return len(box._server.sessions) if box._server else 0
 
 
+def threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("oceanbase-poller")]
+
+
 def gone(box: Sandbox) -> bool:
-    """Whether the poller has closed its connection; it does so in its own thread."""
+    """Whether the poller has closed its connection; it does so in a thread."""
+    return vanishes(lambda: connections(box))
+
+
+def vanishes(what: Callable[[], object]) -> bool:
     deadline = real_time.monotonic() + 5
-    while connections(box) and real_time.monotonic() < deadline:
+    while what() and real_time.monotonic() < deadline:
         real_time.sleep(0.01)
-    return not connections(box)
+    return not what()
 
 
 @pytest.fixture
@@ -200,6 +209,18 @@ def test_a_new_connection_has_todays_password(stuck: Sandbox, clock: Time, add_c
     assert fired(trigger())["status"] == "ready"
 
 
+def test_between_two_reads_a_poller_has_a_connection_and_no_thread(stuck: Sandbox, clock: Time) -> None:
+    seen = []
+
+    def look() -> None:
+        seen.append((connections(stuck), vanishes(threads)))
+        stuck.force_status("DOING")
+
+    clock.at(40, look)
+    assert fired(trigger())["status"] == "ready"
+    assert seen == [(1, True)]
+
+
 # --- hung, broken, or from another release ----------------------------------------------------------------------------
 
 
@@ -210,12 +231,12 @@ def test_a_poller_that_hangs_becomes_an_event(stuck: Sandbox, clock: Time, monke
     monkeypatch.setattr(poller.OceanBaseHook, "open_session", lambda self: release.wait(20) and None)
     try:
         event = fired(trigger(poll_interval=60))
-        threads = [t.name for t in threading.enumerate() if t.name.startswith("oceanbase-poller")]
+        hanging = threads()
     finally:
         release.set()
     assert (event["status"], event["permanent"]) == ("unreadable", False)
     assert event["reason"] == "no answer within 0.05 s"
-    assert len(threads) == 1, "one thread hangs, however often it is waited for"
+    assert len(hanging) == 1, "one thread hangs, however often it is waited for"
 
 
 def test_a_poller_that_hung_once_goes_on(stuck: Sandbox, clock: Time, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,8 +25,13 @@ PIECES, FEW_PIECES, SETS = 365, 36, 30
 QUICK_BYTES = 12_012
 """What the simulator sends for a check of 10 tenants."""
 LIKE_FOR_LIKE = (
-    "This is what the script does as well, and more: settings, log disk, clean-up, evidence. About half of it is the "
-    "kernel's (one pass over the pieces, 0.2 s), the other half PyMySQL, masking and models of 5,000 rows."
+    "This is what the script does as well, and more: settings, log disk, clean-up, evidence. Half of it is the "
+    "kernel's, 0.6 s for one pass over 365,000 pieces and one over 30,000 sets, which alone is 20 to 25 times "
+    "as fast; the other half is PyMySQL, masking, hashes and models of 8,000 rows."
+)
+SIMULATED_GROWTH = (
+    "Nearly all of it is the simulator's, which makes 365,000 rows in Python for one query, and takes a third more or "
+    "less from one try to the next. What the provider does with the answer is the same on the kernel, see there."
 )
 VIEWS = (
     "DBA_OB_TENANTS", "CDB_OB_ARCHIVELOG", "CDB_OB_ARCHIVELOG_SUMMARY", "CDB_OB_ARCHIVELOG_PIECE_FILES",
@@ -82,7 +87,7 @@ def _figures(name: str, fleet: Fleet, *, must_be_fast: bool) -> Iterator[Figure]
         began = time.monotonic()
         with fleet(tenants, PIECES) as between:
             filled = time.monotonic() - began
-            tries = 3 if must_be_fast or tenants < 1000 else 1
+            tries = 3 if must_be_fast else 2
             result = taken[tenants] = _result(between, tries)
             read = _fastest(between, "read", tries)
         check(read.windows == result.by_hand.windows, "the two sides do not come to the same windows")
@@ -101,6 +106,7 @@ def _figures(name: str, fleet: Fleet, *, must_be_fast: bool) -> Iterator[Figure]
         what=f"{name}: time of the check at 1,000 tenants over that at 100",
         ours=taken[1000].check.seconds / taken[100].check.seconds, unit="×",
         baseline=taken[1000].by_hand.seconds / taken[100].by_hand.seconds, at_most=10,
+        note="" if must_be_fast else SIMULATED_GROWTH,
     )  # fmt: skip
     with fleet(1000, FEW_PIECES) as between:
         few = _result(between, tries=1)

@@ -129,9 +129,10 @@ def _times(interpreters: Interpreters) -> Iterator[Figure]:
 
 _WHY = (
     "what the first DAG of a process loads of Airflow is in it, and is in the baseline beside it, a generic DAG file "
-    "measured in the same way. Imports alone are what the operators of this DAG add to a process that has parsed a "
-    "DAG file before. Parse alone is the file once more, with all that it imports there: nearly all of it is "
-    "Airflow's, which copies the fields of a DAG's form for each class of each task."
+    "measured in the same way. Imports alone are what the operators of this DAG add to a process that has parsed a DAG "
+    "file before: some 60 modules, of which the models, dataclasses and enumerations, take 8 ms, and where a person is "
+    "asked 11 ms of Airflow's ApprovalOperator. Parse alone is the file once more, with all that it imports there: "
+    "nearly all of it is Airflow's, which copies the fields of a DAG's form for each class of each task."
 )
 
 BENCHMARK = Benchmark(

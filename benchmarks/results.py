@@ -88,11 +88,20 @@ def _written(sections: Sequence[Section]) -> str:
     ]
     for number, one in enumerate(sections, start=1):
         lines += ["", f"## {number}. {one.title}", "", f"Baseline: {one.baseline}", "", _table(one)]
-        lines += [f"\n{figure.what}: {figure.note}" for figure in one.figures if figure.note]
+        lines += [f"\n{'; '.join(what)}: {note}" for note, what in _notes(one).items()]
         if one.has_failed:
             lines += ["", "**This benchmark has failed; what it has measured is not complete.**"]
         lines += ["", f"{one.where}. It took {one.seconds:.0f} s."]
     return "\n".join(lines) + "\n"
+
+
+def _notes(section: Section) -> dict[str, list[str]]:
+    """Each note once, with all figures that it is about."""
+    found: dict[str, list[str]] = {}
+    for figure in section.figures:
+        if figure.note:
+            found.setdefault(figure.note, []).append(figure.what)
+    return found
 
 
 def _table(section: Section) -> str:

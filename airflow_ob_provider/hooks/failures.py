@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_ob_provider.exceptions import OceanBaseServerError, server_error
@@ -21,7 +23,8 @@ _CLIENT_ERROR = 2000
 _CONNECTOR_TIMED_OUT = 3024
 _REFUSED = {"ProgrammingError", "NotSupportedError", "DataError"}
 """Without a number, these come from the driver, which has sent nothing. Each driver has its own class of that name."""
-_NUMBERS = {int, float, type(None)}
+_NOT_TEXT = {int, float, Decimal, date, datetime, timedelta, type(None)}
+"""What drivers make of columns that hold no text, and so no secret."""
 _SHOWN_AS_TEXT = (str, bytes, list, tuple, dict, set)
 
 
@@ -128,14 +131,14 @@ def redacted_rows(rows: Any) -> Any:
         if _is_plain(rows):
             return rows
         kind = list if isinstance(rows, list) else tuple
-        return kind([item if type(item) in _NUMBERS else redacted_rows(item) for item in rows])
+        return kind([item if type(item) in _NOT_TEXT else redacted_rows(item) for item in rows])
     return rows
 
 
 def _is_plain(row: Sequence[Any]) -> bool:
     """A row with nothing to hide in any cell; to look at all of them at once is several times as fast."""
     try:
-        return not may_name_secret("\0".join([cell for cell in row if type(cell) not in _NUMBERS]))
+        return not may_name_secret("\0".join([cell for cell in row if type(cell) not in _NOT_TEXT]))
     except TypeError:  # a list of rows, or a cell that is neither text nor number
         return False
 

@@ -67,7 +67,10 @@ class _Poller:
     async def read(self) -> Any:
         """A snapshot, or a :class:`ReadFailure`. A read that hangs is waited for again, so that only one ever hangs."""
         if self._pending is None:
-            self._pending = _in_thread(self._read)
+            try:
+                self._pending = _in_thread(self._read)
+            except RuntimeError as error:  # the system has no thread left for this one
+                return ReadFailure.of(error)
         done, _ = await asyncio.wait({asyncio.wrap_future(self._pending)}, timeout=READ_SECONDS)
         if not done:
             return ReadFailure(f"no answer within {READ_SECONDS:g} s", permanent=False)

@@ -221,6 +221,18 @@ def test_between_two_reads_a_poller_has_a_connection_and_no_thread(stuck: Sandbo
     assert seen == [(1, True)]
 
 
+def test_no_thread_to_be_had_is_a_failed_read(stuck: Sandbox, clock: Time, capsys: pytest.CaptureFixture[str]) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with pytest.MonkeyPatch.context() as patch:
+        clock.at(20, lambda: patch.setattr(threading.Thread, "start", start))
+        clock.at(50, patch.undo)
+        clock.at(60, lambda: stuck.force_status("DOING"))
+        assert fired(trigger())["status"] == "ready"
+    assert "RuntimeError: can't start new thread" in capsys.readouterr().out
+
+
 # --- hung, broken, or from another release ----------------------------------------------------------------------------
 
 

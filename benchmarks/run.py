@@ -81,7 +81,7 @@ def _measure_here(name: str, *, quick: bool) -> int:
 
 
 def _measured(name: str, environment: Mapping[str, str], *, quick: bool) -> Section:
-    """One benchmark."""
+    """Run one in a process of its own, and print its figures as they come."""
     benchmark = _benchmark(name)
     print(f"{name}: {benchmark.title} ...", flush=True)
     command = [sys.executable, "-m", "benchmarks.run", "--here", name, *(["--quick"] if quick else [])]

@@ -101,7 +101,7 @@ class _Poller:
             session.close()
 
     def _disconnect_in_thread(self) -> None:
-        with suppress(RuntimeError):  # the interpreter is going down and takes no more work
+        with suppress(RuntimeError):  # no thread to be had: what holds the connection ends, and it with that
             _in_thread(self._disconnect)
 
 

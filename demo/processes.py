@@ -76,13 +76,16 @@ COMPONENTS = {
     "dag-processor": ["dag-processor"],
     "triggerer": ["triggerer", "--skip-serve-logs"],
 }
-HEARTBEAT_TIMEOUT_SECONDS = 20
-"""A worker that has said nothing for this long is given up."""
 LOCKED_SECONDS = 60
 """SQLite lets one process write at a time; on a machine that is busy the others wait."""
-API_LOCKED_SECONDS = 20
+API_LOCKED_SECONDS = 15
 """The API server waits less. It may wait for itself: for one of its transactions, while its event loop, which would end
 that, waits as well. Whoever gives up first ends it; a scheduler that gives up is gone, a request is made again."""
+API_ANSWER_SECONDS = 30
+"""A worker waits for longer than the API server waits for itself: what it asked for may have been done all the same,
+is refused when it is asked for again, and the task fails by that."""
+HEARTBEAT_TIMEOUT_SECONDS = 40
+"""A worker that has said nothing for this long is given up; it must not be one that waits for the API server."""
 START_SECONDS = 300.0
 """Two cores that do something else besides need this long at worst."""
 STOP_SECONDS = 30.0
@@ -354,7 +357,7 @@ def _settings(home: Path, port: int, fernet_key: str) -> dict[str, str]:
         },
         "triggerer": {"job_heartbeat_sec": 1, "triggerer_health_check_threshold": 6},
         "usage_data_collection": {"enabled": False},
-        "workers": {"min_heartbeat_interval": 2, "execution_api_timeout": 20},
+        "workers": {"min_heartbeat_interval": 2, "execution_api_timeout": API_ANSWER_SECONDS},
     }
     return _named(sections) | _database(home, LOCKED_SECONDS) | {"AIRFLOW_HOME": str(home)}
 

@@ -144,6 +144,15 @@ class Run:
             ti["task_id"] + (f"[{ti['map_index']}]" if ti["map_index"] >= 0 else ""): ti["state"] for ti in self.tasks()
         }
 
+    def story(self) -> str:
+        """How each attempt of each task has ended, by the end of its log: why something came out otherwise."""
+        return "\n".join(
+            f"{ti['task_id']}[{ti['map_index']}] {ti['state']}, attempt {attempt} of {ti['try_number']}: "
+            + " | ".join(self.log(ti["task_id"], attempt, ti["map_index"]).splitlines()[-3:])
+            for ti in self.tasks()
+            for attempt in range(1, ti["try_number"] + 1)
+        )
+
     def wait(self, seconds: float = RUN_SECONDS) -> str:
         """Wait for its end; how it ended."""
         return wait_until(

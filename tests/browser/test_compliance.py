@@ -23,7 +23,7 @@ DAG_ID = "ob_archive_compliance"
 
 def test_a_broken_cluster_is_red_and_says_why(page: Page, stack: Stack) -> None:
     run = stack.runs["broken"]
-    assert run.wait() == "failed", run.states()
+    assert run.wait() == "failed", run.story()
 
     page.goto(run_path(DAG_ID, run.run_id))
     verdict = page.get_by_role("row").filter(has=page.get_by_role("link", name="Verdict"))

@@ -100,7 +100,7 @@ def test_a_person_starts_log_backup_and_follows_it_to_green(
     open_graph(page, DAG_ID, run_id)
     expect(page.get_by_test_id("rf__node-report")).to_contain_text("success", timeout=RUN_SECONDS * 1000)
 
-    assert run.wait() == "success", run.states()
+    assert run.wait() == "success", run.story()
     assert stack.rest.get(f"dags/{DAG_ID}/dagRuns/{run_id}")["conf"]["mode"] == "mandatory"
     *settings, start = sent(box.writes)
     assert any("BINDING=MANDATORY" in sql.upper() for sql in settings), settings

@@ -110,7 +110,7 @@ def follow(page: Page, run: Run, state: str) -> None:
     """Look at a run until its page says that it has ended so."""
     page.goto(run_path(run.dag_id, run.run_id))
     expect(page.get_by_text(state, exact=True).first).to_be_visible(timeout=RUN_SECONDS * 1000)
-    assert run.wait() == state.lower(), run.states()
+    assert run.wait() == state.lower(), run.story()
 
 
 def test_the_terminal_tells_what_there_is(shown: Shown) -> None:

@@ -37,7 +37,7 @@ def wait_for_quiet(scene: Scene, seconds: float) -> None:
 
 
 def test_the_template_proves_both_generations_at_once(template: Scene) -> None:
-    assert template.run.wait() == "success", template.run.states()
+    assert template.run.wait() == "success", template.run.story()
     report = template.run.result("report")
     assert {row["connection"]: row["verdict"] for row in report["clusters"]} == {"v3": "proven", "v4": "proven"}
     v3, v4 = (sent(template.boxes[name].writes) for name in ("v3", "v4"))
@@ -52,7 +52,7 @@ def test_the_template_proves_both_generations_at_once(template: Scene) -> None:
 
 def test_tasks_show_their_sql_and_lead_to_the_report(template: Scene) -> None:
     """Also those that have waited in the triggerer, and gone on in another process."""
-    assert template.run.wait() == "success", template.run.states()
+    assert template.run.wait() == "success", template.run.story()
     masked = "ALTER SYSTEM SET backup_dest = 'oss://bucket/ob?host=oss.example.com&access_id=***&access_key=***';"
     of_v3 = {
         "cluster.destination": masked,
@@ -95,7 +95,7 @@ def test_the_check_runs_on_schedule_and_turns_red_when_the_archive_breaks(stack:
 
 
 def test_a_worker_killed_after_archivelog_does_not_repeat_it(killed_worker: Scene) -> None:
-    assert killed_worker.run.wait() == "success", killed_worker.run.states()
+    assert killed_worker.run.wait() == "success", killed_worker.run.story()
     (task,) = killed_worker.run.tasks("start")
     assert task["try_number"] == 2
     assert killed_worker.run.result("start")["running"]
@@ -120,8 +120,9 @@ def test_a_wait_marked_as_failed_leaves_the_archive_alone(stack: Stack, marked: 
 
 def test_a_wait_past_its_timeout_says_for_what(late: Scene) -> None:
     assert late.run.wait() == "failed"
-    assert late.run.states() == {"start": "failed", "doing": "failed", "soft": "skipped"}
-    assert {task["try_number"] for task in late.run.tasks()} == {1}, "a retry would wait as long again"
+    expected = {"start": "failed", "doing": "failed", "soft": "skipped"}
+    assert late.run.states() == expected, late.run.story()
+    assert {task["try_number"] for task in late.run.tasks()} == {1}, f"a retry waits as long again\n{late.run.story()}"
     assert "doing: not within 3 s: 2 of 3 are DOING; sys STOPPING (round 1)" in late.run.log("doing")
     assert "start: still waiting after 3 s" in late.run.log("start")
     assert "Now log backup is sys STOPPING (round 1)" in late.run.log("start")
@@ -134,7 +135,7 @@ def test_a_missed_deadline_is_told_by_the_triggerer(stack: Stack, late: Scene) -
 
 
 def test_waits_of_another_release_end_as_they_would_have(yesterday: Scene) -> None:
-    assert yesterday.run.wait() == "success", yesterday.run.states()
+    assert yesterday.run.wait() == "success", yesterday.run.story()
     results = [yesterday.run.result("wait", task["map_index"]) for task in yesterday.run.tasks("wait")]
     assert len(results) == len(waits._KINDS)
     assert {one["row"]: one["event"]["status"] for one in results} == {one["row"]: "ready" for one in results}
@@ -183,8 +184,8 @@ def test_a_killed_triggerer_loses_no_wait_and_repeats_no_statement(stack: Stack,
     all_waits.boxes["beginning"].force_status("DOING")
     many.box.force_status("DOING")
 
-    assert all_waits.run.wait() == "success", all_waits.run.states()
-    assert many.run.wait() == "success", many.run.states()
+    assert all_waits.run.wait() == "success", all_waits.run.story()
+    assert many.run.wait() == "success", many.run.story()
     assert {name: sent(box.writes) for name, box in boxes.items()} == {
         "stopping": ["ALTER SYSTEM MINOR FREEZE", "ALTER SYSTEM ARCHIVELOG"],
         "beginning": [],

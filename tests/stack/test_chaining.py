@@ -137,7 +137,7 @@ def test_an_approval_by_rest_brings_a_new_round_and_a_full_backup(stack: Stack, 
     stack.restart_triggerer(watched)
     watched.faults.reset()
 
-    assert run.wait() == "success", run.states()
+    assert run.wait() == "success", run.story()
     assert sent(watched.writes)[:2] == [
         "ALTER SYSTEM NOARCHIVELOG TENANT = 'tenant1'",
         "ALTER SYSTEM ARCHIVELOG TENANT = 'tenant1'",

@@ -57,7 +57,7 @@ browser: .venv/.installed-dev ## Look at Airflow's pages with Chromium, where th
 bench: .venv/.installed-dev ## Measure everything, or NAMES=<some>, against baselines and write benchmarks/RESULTS.md (half an hour)
 	@$(RUN) python -m benchmarks.run --write $(NAMES)
 
-bench-quick: .venv/.installed-dev ## The same at small sizes: counts must be exact, times are only shown (a minute)
+bench-quick: .venv/.installed-dev ## The same at small sizes: counts must be exact, times are only shown (under a minute)
 	@$(RUN) python -m benchmarks.run --quick $(NAMES)
 
 lint: .venv/.installed-dev ## Check style, types and module boundaries

@@ -1,4 +1,6 @@
-"""`make bench` and `make bench-quick`: each benchmark in a process of its own, one after the other.
+"""`make bench` and `make bench-quick`: each benchmark in a process of its own.
+
+To be measured, a benchmark has the machine to itself; where only counts are judged, two run side by side.
 
 ``python -m benchmarks.run [--quick] [--write] [name ...]``. Exit code: 0, or 1 when a benchmark failed or a count is
 not what it must be; a missed target of time or memory is told, and is no failure.
@@ -14,6 +16,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib import import_module
 
 from benchmarks.figures import Benchmark, Figure
@@ -55,10 +59,12 @@ def main() -> int:
         if not wanted.quick:  # there no time is judged, and to compile Airflow takes some of it
             environment.pop("PYTHONDONTWRITEBYTECODE", None)
             environment["PYTHONPYCACHEPREFIX"] = byte_code
-        for name in names:
-            sections.append(_measured(name, environment, quick=wanted.quick))
-            if wanted.write:
-                keep(sections[-1], NAMES)
+        measure = partial(_measured, environment=environment, quick=wanted.quick)
+        with ThreadPoolExecutor(2 if wanted.quick else 1) as side_by_side:
+            for section in side_by_side.map(measure, names):
+                sections.append(section)
+                if wanted.write:
+                    keep(section, NAMES)
     wrong = [one.name for one in sections if one.has_failed or any(figure.is_wrong for figure in one.figures)]
     missed = [] if wanted.quick else [one.name for one in sections if one.missed]
     if missed:
@@ -80,10 +86,11 @@ def _measure_here(name: str, *, quick: bool) -> int:
     return 0
 
 
-def _measured(name: str, environment: Mapping[str, str], *, quick: bool) -> Section:
+def _measured(name: str, *, environment: Mapping[str, str], quick: bool) -> Section:
     """Run one in a process of its own, and print its figures as they come."""
     benchmark = _benchmark(name)
-    print(f"{name}: {benchmark.title} ...", flush=True)
+    tell = partial(print, f"{name}:", flush=True)
+    tell(benchmark.title, "...")
     command = [sys.executable, "-m", "benchmarks.run", "--here", name, *(["--quick"] if quick else [])]
     began = time.monotonic()
     figures = []
@@ -92,9 +99,9 @@ def _measured(name: str, environment: Mapping[str, str], *, quick: bool) -> Sect
         for line in process.stdout:
             if line.startswith(_MARK):
                 figures.append(Figure.of(json.loads(line.removeprefix(_MARK))))
-                print("    " + as_text(figures[-1], quick=quick), flush=True)
+                tell(as_text(figures[-1], quick=quick))
     section = measured(name, benchmark, figures, time.monotonic() - began, has_failed=process.returncode != 0)
-    print(f"    {'FAILED' if section.has_failed else 'done'} in {section.seconds:.0f} s", flush=True)
+    tell("FAILED" if section.has_failed else "done", f"in {section.seconds:.0f} s")
     return section
 
 

@@ -82,8 +82,8 @@ API_LOCKED_SECONDS = 15
 """The API server waits less. It may wait for itself: for one of its transactions, while its event loop, which would end
 that, waits as well. Whoever gives up first ends it; a scheduler that gives up is gone, a request is made again."""
 API_ANSWER_SECONDS = 30
-"""A worker waits for longer than the API server waits for itself: what it asked for may have been done all the same,
-is refused when it is asked for again, and the task fails by that."""
+"""A worker waits for longer than the API server waits for itself. One that gives up sooner asks again for what has been
+done meanwhile, is refused, and its task fails."""
 HEARTBEAT_TIMEOUT_SECONDS = 40
 """A worker that has said nothing for this long is given up; it must not be one that waits for the API server."""
 START_SECONDS = 300.0

@@ -140,14 +140,12 @@ class Run:
 
     def states(self) -> dict[str, str | None]:
         """State by task; of mapped ones the number stands behind the name."""
-        return {
-            ti["task_id"] + (f"[{ti['map_index']}]" if ti["map_index"] >= 0 else ""): ti["state"] for ti in self.tasks()
-        }
+        return {_name(ti): ti["state"] for ti in self.tasks()}
 
     def story(self) -> str:
         """How each attempt of each task has ended, by the end of its log: why something came out otherwise."""
         return "\n".join(
-            f"{ti['task_id']}[{ti['map_index']}] {ti['state']}, attempt {attempt} of {ti['try_number']}: "
+            f"{_name(ti)} {ti['state']}, attempt {attempt} of {ti['try_number']}: "
             + " | ".join(self.log(ti["task_id"], attempt, ti["map_index"]).splitlines()[-3:])
             for ti in self.tasks()
             for attempt in range(1, ti["try_number"] + 1)
@@ -210,3 +208,8 @@ class Run:
             shown.append(str(line["event"]))
             shown += [f"{error['exc_type']}: {error['exc_value']}" for error in line.get("error_detail") or ()]
         return "\n".join(shown)
+
+
+def _name(ti: Mapping[str, Any]) -> str:
+    """The task, of a mapped one with the number."""
+    return str(ti["task_id"]) + (f"[{ti['map_index']}]" if ti["map_index"] >= 0 else "")
